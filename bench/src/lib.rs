@@ -1,0 +1,1 @@
+//! Criterion benches, the fault simulator, and peers.

@@ -1,0 +1,1 @@
+//! Supervisor, finalizer, REST and the command line of Tipoff.

@@ -1,0 +1,2 @@
+//! The `tipoff` binary.
+fn main() {}

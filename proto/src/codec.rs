@@ -1,0 +1,90 @@
+//! Jobs and outcomes as compact binary records with a format number, and the hash used everywhere.
+//!
+//! A record begins with one byte: the format number. An unknown number is refused by name, so that a newer
+//! process can hand a job to an older one without a crash; a sample of each format is kept as a test.
+
+use sha2::{Digest, Sha256};
+
+use crate::{Job, Outcome};
+
+/// Format number of the records this build writes.
+pub const FORMAT: u8 = 1;
+
+/// A record that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Written by another version.
+    #[error("record of format {found}, this build reads format {FORMAT}; run the same version everywhere")]
+    Format {
+        /// The number found.
+        found: u8,
+    },
+    /// Truncated or damaged.
+    #[error("record of {len} bytes cannot be read: {why}")]
+    Damaged {
+        /// Its length.
+        len: usize,
+        /// What the decoder said.
+        why: String,
+    },
+}
+
+fn encode<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = vec![FORMAT];
+    if let Ok(body) = postcard::to_stdvec(value) {
+        bytes.extend_from_slice(&body);
+    }
+    bytes
+}
+
+fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
+    match bytes.split_first() {
+        Some((&FORMAT, body)) => postcard::from_bytes(body)
+            .map_err(|e| CodecError::Damaged { len: bytes.len(), why: e.to_string() }),
+        Some((&found, _)) => Err(CodecError::Format { found }),
+        None => Err(CodecError::Damaged { len: 0, why: "it is empty".to_owned() }),
+    }
+}
+
+/// A job as stored.
+pub fn encode_job(job: &Job) -> Vec<u8> {
+    encode(job)
+}
+
+/// Reads a stored job.
+pub fn decode_job(bytes: &[u8]) -> Result<Job, CodecError> {
+    decode(bytes)
+}
+
+/// An outcome with its rows as stored.
+pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
+    encode(outcome)
+}
+
+/// Reads a stored outcome.
+pub fn decode_outcome(bytes: &[u8]) -> Result<Outcome, CodecError> {
+    decode(bytes)
+}
+
+/// sha256 in lower-case hexadecimal.
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    let digest = Sha256::digest(bytes);
+    let mut text = String::with_capacity(64);
+    for byte in digest {
+        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
+        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
+    }
+    text
+}
+
+/// sha256 over texts in sorted order, one a line: the same set has the same hash in any order.
+pub fn sha256_of_sorted<S: AsRef<str>>(mut texts: Vec<S>) -> String {
+    texts.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
+    let mut hash = Sha256::new();
+    for text in &texts {
+        hash.update(text.as_ref().as_bytes());
+        hash.update(b"\n");
+    }
+    let digest = hash.finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}

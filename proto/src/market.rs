@@ -1,0 +1,51 @@
+//! A bet type. Part of every key, so that rebounds can never mix into points (incident 58).
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::ParseError;
+use crate::text::text_serde;
+
+/// A player market by its short name: `points`, `rebounds`, `assists`, `threes` …; a vendor's `player_points` is `points`.
+///
+/// Any market can be stored; only those with a model are predicted.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Market(String);
+
+impl Market {
+    /// Points scored.
+    pub fn points() -> Self {
+        Self("points".to_owned())
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Market {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl FromStr for Market {
+    type Err = ParseError;
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let name = text.strip_prefix("player_").unwrap_or(text);
+        let head = name.bytes().next().is_some_and(|b| b.is_ascii_lowercase());
+        if !head
+            || name.len() > 48
+            || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+        {
+            return Err(ParseError::new(
+                "market",
+                text,
+                "expected a name such as points, rebounds or player_assists",
+            ));
+        }
+        Ok(Self(name.to_owned()))
+    }
+}
+text_serde!(Market);

@@ -1,0 +1,43 @@
+//! What a book offers: one point with its two prices, and where and when it was seen.
+
+use jiff::Timestamp;
+
+use crate::text::named_enum;
+use crate::{Line, Market, Price};
+
+named_enum! {
+    /// When in the day of a game a quote was seen, derived from its snapshot among all of the event.
+    QuoteTag, "quote tag" {
+        /// The event's first snapshot.
+        Opening = "opening_line",
+        /// Neither first nor last.
+        Morning = "morning_line",
+        /// The event's last snapshot before tip-off.
+        Closing = "closing_line",
+    }
+}
+
+/// One quote with its provenance. A quote without book, event or snapshot is a placeholder, whatever its number.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Quote {
+    /// The vendor's book key, e.g. `draftkings`; none: placeholder.
+    pub book: Option<String>,
+    /// The vendor's event id; none: placeholder.
+    pub event_id: Option<String>,
+    /// The market.
+    pub market: Market,
+    /// The line.
+    pub line: Line,
+    /// Price of the over; none: one-sided.
+    pub over: Option<Price>,
+    /// Price of the under; none: one-sided.
+    pub under: Option<Price>,
+    /// When the snapshot was taken; none: placeholder.
+    pub snapshot_at: Option<Timestamp>,
+    /// When the book last changed the market, if the source tells.
+    pub market_updated_at: Option<Timestamp>,
+    /// True for the book's point nearest to even money; alternates are stored, never judged or chosen.
+    pub is_main: bool,
+    /// The source that delivered it, e.g. `odds_api`.
+    pub source: String,
+}

@@ -1,0 +1,150 @@
+//! A prediction row, its key, and the pin that says which model made it.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::text::named_enum;
+use crate::{BatchId, GameKey, Line, Market, PlayerLookup, SystemId};
+
+named_enum! {
+    /// What a row recommends (domain.md 3.5; one rule here, upstream had five).
+    Recommendation, "recommendation" {
+        /// Bet the over.
+        Over = "OVER",
+        /// Bet the under.
+        Under = "UNDER",
+        /// Too close to the line.
+        Pass = "PASS",
+        /// Beyond the common threshold, below the card's own.
+        Hold = "HOLD",
+        /// There is no line.
+        NoLine = "NO_LINE",
+    }
+}
+
+named_enum! {
+    /// The role of a model. Champion and shadows all predict; only roles differ.
+    Role, "model role" {
+        /// The one people act on.
+        Champion = "champion",
+        /// Predicts and is graded, for comparison.
+        Shadow = "shadow",
+        /// Does not predict.
+        Disabled = "disabled",
+    }
+}
+
+/// A model as a batch pins it: an answer is only as identified as the bytes that gave it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct ModelPin {
+    /// The system.
+    pub system_id: SystemId,
+    /// The market it predicts.
+    pub market: Market,
+    /// Hash of model file and of what in the card changes an answer, hexadecimal.
+    pub sha256: String,
+}
+
+/// The key of a prediction: publish, supersede, grade and export all use this type (incident 23).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct RowKey {
+    /// The game.
+    pub game: GameKey,
+    /// The player.
+    pub player: PlayerLookup,
+    /// The market.
+    pub market: Market,
+    /// The system.
+    pub system_id: SystemId,
+}
+
+/// One prediction. Line, margin and recommendation are written together by `rules::recommend` (incident 54);
+/// fields follow the columns of the `predictions` table.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct PredictionRow {
+    /// Key: game, player, market, system.
+    pub key: RowKey,
+    /// The model that answered.
+    pub model_sha256: String,
+    /// Fingerprint of the inputs.
+    pub inputs_sha256: String,
+    /// The answer, in units of the market.
+    pub predicted_value: f64,
+    /// The line it is compared with.
+    pub line: Line,
+    /// Provenance class of the line; `ACTUAL_PROP` for a quote with book, event and snapshot.
+    pub line_source: String,
+    /// The source that delivered the line, e.g. `odds_api`.
+    pub line_source_api: String,
+    /// The book whose line was chosen.
+    pub book: String,
+    /// True when the best-ranked book had no line that survived.
+    pub was_line_fallback: bool,
+    /// Over price as the book wrote it.
+    pub over_price: String,
+    /// Under price as the book wrote it.
+    pub under_price: String,
+    /// When the chosen quote was seen.
+    pub line_snapshot_at: Timestamp,
+    /// Whole minutes from the quote to tip-off.
+    pub line_minutes_before_game: i64,
+    /// Median line of the books that count.
+    pub consensus_line: Option<f64>,
+    /// Population standard deviation of the books' lines; none below two books.
+    pub line_spread: Option<f64>,
+    /// No-vig probability of the over at the chosen book.
+    pub no_vig_over: f64,
+    /// Answer minus line.
+    pub line_margin: f64,
+    /// What to do about it.
+    pub recommendation: Recommendation,
+    /// Feature quality score, 0 to 100.
+    pub feature_quality_score: f64,
+    /// How many required features carry their default; zero for every row that passes the gate.
+    pub default_feature_count: u32,
+    /// True when the model's training window reaches the game's date or later.
+    pub in_sample: bool,
+    /// What the gates judged by.
+    pub as_of: Timestamp,
+    /// When the model answered.
+    pub predicted_at: Timestamp,
+    /// Everything above except the clock, hashed when the row is built; the receipt hashes these.
+    pub row_sha256: String,
+}
+
+impl PredictionRow {
+    /// The text that [`PredictionRow::row_sha256`] is the hash of: key, value, line, recommendation and model.
+    pub fn hashed_text(&self) -> String {
+        let key = &self.key;
+        format!(
+            "{}|{}|{}|{}|{}|{}|{}|{}",
+            key.game,
+            key.player,
+            key.market,
+            key.system_id,
+            self.predicted_value,
+            self.line.half_points(),
+            self.recommendation,
+            self.model_sha256,
+        )
+    }
+
+    /// Fills [`PredictionRow::row_sha256`]; call it last.
+    #[must_use]
+    pub fn sealed(mut self) -> Self {
+        self.row_sha256 = crate::codec::sha256_hex(self.hashed_text().as_bytes());
+        self
+    }
+
+    /// The row's id: UUIDv5 of batch, generation and key, so that a repeated publication makes no second row.
+    pub fn prediction_id(&self, batch_id: &BatchId, generation: u64) -> uuid::Uuid {
+        let RowKey { game, player, market, system_id } = &self.key;
+        let name = format!("{batch_id}|{generation}|{game}|{player}|{market}|{system_id}");
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes())
+    }
+
+    /// The slate's date.
+    pub fn game_date(&self) -> Date {
+        self.key.game.date
+    }
+}

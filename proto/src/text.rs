@@ -1,0 +1,76 @@
+//! The one error of every parser here, and the macro that gives a newtype its text forms.
+
+/// A text that is not what it should be: names what was expected and shows what was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{found}` is not a {what}: {why}")]
+pub struct ParseError {
+    /// What was expected, e.g. `batch id`.
+    pub what: &'static str,
+    /// The text that was refused, at most 80 characters of it.
+    pub found: String,
+    /// The rule it breaks, in words a person can act on.
+    pub why: &'static str,
+}
+
+impl ParseError {
+    /// Builds the error, keeping no more than 80 characters of the refused text.
+    pub fn new(what: &'static str, found: &str, why: &'static str) -> Self {
+        Self { what, found: found.chars().take(80).collect(), why }
+    }
+}
+
+/// Serialises a type as its `Display` text and reads it back through its `FromStr`: one parser, everywhere.
+macro_rules! text_serde {
+    ($type:ty) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(self)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+pub(crate) use text_serde;
+
+/// A closed set of names: `as_str`, `ALL`, `Display`, `FromStr` and serde from one list.
+macro_rules! named_enum {
+    ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vmeta])* $variant,)+ }
+
+        impl $name {
+            /// Every value, in the order of declaration.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name as it stands in tables, JSON and URLs.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::ParseError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                match text {
+                    $($text => Ok(Self::$variant),)+
+                    _ => Err($crate::ParseError::new($what, text, concat!("expected one of", $(" ", $text),+))),
+                }
+            }
+        }
+
+        $crate::text::text_serde!($name);
+    };
+}
+pub(crate) use named_enum;

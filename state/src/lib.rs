@@ -1,0 +1,1 @@
+//! Batch state: one trait, three stores, one conformance suite.

@@ -1,0 +1,1 @@
+//! The tables: schema, bulk load, point-in-time reads, the verdict transaction.

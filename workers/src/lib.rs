@@ -1,0 +1,1 @@
+//! Worker actors: pool, worker, the gates in order; job in, rows out.
