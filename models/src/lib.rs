@@ -1,0 +1,35 @@
+//! Model cards, the registry, and the engines behind one trait.
+//!
+//! The predecessor served models that had lost their inputs (incident 75: up to 29 points of error), that ran under another
+//! library than they were trained with (80), whose name in the registry was not their name at run time (82). Here a model
+//! is a [`Card`] whose promises are checked on the machine that runs it, each time it is loaded: the file's hash, the width,
+//! reference inputs with the answers they must give. What fails is refused with a sentence, and the rest serve.
+//!
+//! - [`card`]: the page that says what a model is; illegal combinations do not parse.
+//! - [`Engine`]: batch in, batch out. [`native`] runs ONNX tree ensembles, [`formula`] runs weights that stand in the card.
+//! - [`Model`]: a card and its engine; adds the line back for models that predict a margin over it.
+//! - [`Registry`]: the models this process serves, from the embedded zoo and a folder; immutable, shared by `Arc`.
+//!
+//! This crate knows no store, no clock and no network; only [`Registry::load`] reads files.
+
+pub mod card;
+mod engine;
+pub mod formula;
+mod matrix;
+mod model;
+pub mod native;
+mod registry;
+mod zoo;
+
+pub use card::{Card, CardError, EngineKind, Reference, Target, TrainingWindow};
+pub use engine::{Engine, PredictError};
+pub use formula::FormulaEngine;
+pub use matrix::{FeatureMatrix, RowWidthError};
+pub use model::{LoadError, Model, NoPrediction};
+pub use native::{NativeEngine, OnnxError};
+pub use registry::{RefusedModel, Registry};
+
+/// Bytes as lower-case hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

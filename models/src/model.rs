@@ -1,0 +1,220 @@
+//! A model that may answer: a card whose promises were checked on this machine.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use flate2::read::GzDecoder;
+use jiff::civil::Date;
+use proto::ModelPin;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::card::{Card, CardError, EngineKind, Target};
+use crate::formula::FormulaEngine;
+use crate::native::{MAX_MODEL_BYTES, NativeEngine, OnnxError};
+use crate::{Engine, FeatureMatrix, PredictError, hex};
+
+/// How far an answer may lie from its reference, relative to `max(1, |expected|)`: wide enough for a reference that was
+/// computed with `float` sums, narrow enough that a single wrong turn in a tree shows.
+const REFERENCE_TOLERANCE: f64 = 1e-5;
+
+/// A loaded model. Immutable; a batch that pins it keeps its registry, and so the model, alive.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// The card it was loaded from.
+    pub card: Card,
+    /// What a batch pins.
+    pub pin: ModelPin,
+    engine: Arc<dyn Engine>,
+    /// The same engine where a missing feature means no answer, to say which one.
+    formula: Option<FormulaEngine>,
+    /// Whether it came from the binary; the operator's own champion comes before an embedded one.
+    pub(crate) is_embedded: bool,
+}
+
+/// Why a player has no number from a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPrediction {
+    /// The model predicts a margin over the line, and there is no line.
+    NoLine,
+    /// A feature the formula needs is missing; its position in [`Card::features`].
+    MissingFeature(usize),
+    /// The number is not one.
+    NotFinite,
+}
+
+/// Why a model is refused when it is loaded.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum LoadError {
+    /// The card makes no sense.
+    #[error(transparent)]
+    Card(#[from] CardError),
+    /// The model file does not run.
+    #[error(transparent)]
+    Onnx(#[from] OnnxError),
+    /// The card names a file that was not given.
+    #[error("the model file `{file}` is not beside the card")]
+    FileMissing {
+        /// Its name.
+        file: String,
+    },
+    /// The file is packed, and not whole.
+    #[error("the model file `{file}` cannot be unpacked ({reason}): copy it again")]
+    Unpack {
+        /// Its name.
+        file: String,
+        /// What the decoder said.
+        reason: String,
+    },
+    /// The file is another one than the card means.
+    #[error(
+        "the model file `{file}` has sha256 {got}, the card says {expected}: file and card do not belong together"
+    )]
+    Sha256 {
+        /// Its name.
+        file: String,
+        /// What the card says.
+        expected: String,
+        /// What the bytes say.
+        got: String,
+    },
+    /// The model does not answer here as it did where it was made (incident 80).
+    #[error(
+        "reference vector {index} must give {expected} and gives {got}: the model does not answer as when it was made"
+    )]
+    Reference {
+        /// Its number, from 0.
+        index: usize,
+        /// What the card says.
+        expected: f64,
+        /// What came out.
+        got: f64,
+    },
+    /// A call that the engine refused; cannot happen for a checked card, and is not hidden if it does.
+    #[error(transparent)]
+    Predict(#[from] PredictError),
+}
+
+impl Model {
+    /// Checks file, engine and reference vectors. `file` holds the bytes as they are stored, packed or not.
+    pub fn load(card: Card, file: Option<&[u8]>) -> Result<Model, LoadError> {
+        let mut formula = None;
+        let engine: Arc<dyn Engine> = match &card.engine {
+            EngineKind::Native { file: name, sha256 } => {
+                let stored = file.ok_or_else(|| LoadError::FileMissing { file: name.clone() })?;
+                let unpacked = if name.ends_with(".gz") { &unpack(name, stored)? } else { stored };
+                check_sha256(name, sha256, unpacked)?;
+                Arc::new(NativeEngine::from_onnx(unpacked, card.width())?)
+            }
+            EngineKind::Formula { intercept, weights } => {
+                let engine = FormulaEngine::new(&card.features, *intercept, weights)?;
+                formula = Some(engine.clone());
+                Arc::new(engine)
+            }
+        };
+        replay(&card, engine.as_ref())?;
+        let pin = ModelPin {
+            system_id: card.system_id.clone(),
+            market: card.market.clone(),
+            sha256: card.pin_sha256(),
+        };
+        Ok(Model { card, pin, engine, formula, is_embedded: false })
+    }
+
+    /// One answer per row, in the market's unit. `lines` has one entry per row and is read only by models that predict a
+    /// margin over the line: they add it back, and have no answer without one.
+    pub fn predict(
+        &self,
+        rows: &FeatureMatrix,
+        lines: &[Option<f64>],
+    ) -> Result<Vec<Result<f64, NoPrediction>>, PredictError> {
+        if lines.len() != rows.rows() {
+            return Err(PredictError::Length { rows: rows.rows(), slots: lines.len(), what: "lines" });
+        }
+        let mut raw = vec![0.0; rows.rows()];
+        self.engine.predict(rows, &mut raw)?;
+        Ok(raw
+            .iter()
+            .enumerate()
+            .map(|(index, value)| self.answer(rows.row(index), *value, lines[index]))
+            .collect())
+    }
+
+    fn answer(&self, row: &[f64], raw: f64, line: Option<f64>) -> Result<f64, NoPrediction> {
+        if let Some(feature) = self.formula.as_ref().and_then(|formula| formula.first_missing(row)) {
+            return Err(NoPrediction::MissingFeature(feature));
+        }
+        let value = match self.card.target {
+            Target::Points => raw,
+            Target::MarginOverLine => raw + line.ok_or(NoPrediction::NoLine)?,
+        };
+        if value.is_finite() { Ok(value) } else { Err(NoPrediction::NotFinite) }
+    }
+
+    /// The sentence for a refusal of [`Model::predict`].
+    pub fn explain(&self, refusal: NoPrediction) -> String {
+        let system = &self.card.system_id;
+        match refusal {
+            NoPrediction::NoLine => format!("{system} predicts a margin over the line, and there is no line"),
+            NoPrediction::MissingFeature(index) => {
+                let name = self.card.features.get(index).map_or("?", String::as_str);
+                format!("{system} needs the feature {name}, which is missing")
+            }
+            NoPrediction::NotFinite => format!("{system} gave no finite number"),
+        }
+    }
+
+    /// Days from the end of training to `game_date`; see [`Card::age_days`].
+    pub fn age_days(&self, game_date: Date) -> Option<i64> {
+        self.card.age_days(game_date)
+    }
+
+    /// Whether the training window reaches `game_date` or later; see [`Card::in_sample`].
+    pub fn in_sample(&self, game_date: Date) -> bool {
+        self.card.in_sample(game_date)
+    }
+}
+
+fn unpack(name: &str, stored: &[u8]) -> Result<Vec<u8>, LoadError> {
+    let mut unpacked = Vec::new();
+    let limit = MAX_MODEL_BYTES as u64 + 1;
+    // One byte more than allowed is enough to know; a bomb is not unpacked to its end.
+    let read = GzDecoder::new(stored).take(limit).read_to_end(&mut unpacked);
+    read.map_err(|error| LoadError::Unpack { file: name.to_owned(), reason: error.to_string() })?;
+    if unpacked.len() > MAX_MODEL_BYTES {
+        Err(OnnxError::TooLarge { limit: MAX_MODEL_BYTES }.into())
+    } else {
+        Ok(unpacked)
+    }
+}
+
+fn check_sha256(name: &str, expected: &str, bytes: &[u8]) -> Result<(), LoadError> {
+    let got = hex(&Sha256::digest(bytes));
+    if got == expected {
+        return Ok(());
+    }
+    Err(LoadError::Sha256 { file: name.to_owned(), expected: expected.to_owned(), got })
+}
+
+fn replay(card: &Card, engine: &dyn Engine) -> Result<(), LoadError> {
+    let mut rows = FeatureMatrix::with_capacity(card.width(), card.references.len());
+    for (index, reference) in card.references.iter().enumerate() {
+        let got = reference.inputs.len();
+        rows.push_row(&reference.inputs).map_err(|_| CardError::ReferenceWidth {
+            index,
+            got,
+            width: card.width(),
+        })?;
+    }
+    let mut out = vec![0.0; rows.rows()];
+    engine.predict(&rows, &mut out)?;
+    for (index, (reference, got)) in card.references.iter().zip(out).enumerate() {
+        let expected = reference.expected;
+        // Written so that NaN is a failure.
+        let near = (got - expected).abs() <= REFERENCE_TOLERANCE * expected.abs().max(1.0);
+        if !near {
+            return Err(LoadError::Reference { index, expected, got });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! Why a model file is refused, in a sentence that names the place.
+
+use thiserror::Error;
+
+/// A model file that the native engine does not run.
+#[derive(Debug, Clone, PartialEq, Error)]
+#[allow(missing_docs, reason = "each variant is its sentence; the fields are the names in it")]
+pub enum OnnxError {
+    #[error(
+        "the model file has more than {limit} bytes, which no tree ensemble needs: refused before reading it"
+    )]
+    TooLarge { limit: usize },
+    #[error("the model file is not a whole ONNX model ({reason}): copy or export it again")]
+    Decode { reason: String },
+    #[error("the model file has no graph: it is not an ONNX model, or it is empty")]
+    NoGraph,
+    #[error("the model defines its own function `{name}`: export it without functions")]
+    Functions { name: String },
+    #[error("the graph has {count} inputs, it must have one: a table of features")]
+    Inputs { count: usize },
+    #[error(
+        "the graph's input `{name}` has element type {elem_type}: it must be a float (1) or double (11) tensor"
+    )]
+    InputType { name: String, elem_type: i32 },
+    #[error("the graph's input `{name}` has {dims} dimensions: it must have two, rows and features")]
+    InputShape { name: String, dims: usize },
+    #[error(
+        "the card names {card} features, the model file takes {file}: the list of names must be the one it was trained with"
+    )]
+    Width { card: usize, file: i64 },
+    #[error("the graph has {count} outputs, it must have one: the prediction")]
+    Outputs { count: usize },
+    #[error("the value `{name}` is made by two nodes")]
+    TwoProducers { name: String },
+    #[error("no node makes the value `{name}`")]
+    NoProducer { name: String },
+    #[error("the graph runs in a circle through {node}")]
+    Cycle { node: String },
+    #[error("{node} is not on the way from the input to the output: only single chains can be run")]
+    OffChain { node: String },
+    #[error("the graph has no TreeEnsembleRegressor: the native engine runs tree ensembles only")]
+    NoEnsemble,
+    #[error("the native engine does not run {node}")]
+    UnsupportedNode { node: String },
+    #[error("{node} casts to element type {to}: only float (1) and double (11) keep a prediction as it is")]
+    CastType { node: String, to: i32 },
+    #[error("the ensemble's attribute `{attribute}` {reason}")]
+    Attribute { attribute: String, reason: String },
+    #[error("the ensemble has no tree")]
+    NoTrees,
+    #[error("node {node} of tree {tree} {reason}")]
+    Node { tree: i64, node: i64, reason: String },
+    #[error("tree {tree} {reason}")]
+    Tree { tree: i64, reason: String },
+}
+
+impl OnnxError {
+    pub(super) fn attribute(attribute: &str, reason: impl Into<String>) -> OnnxError {
+        OnnxError::Attribute { attribute: attribute.to_owned(), reason: reason.into() }
+    }
+
+    pub(super) fn node(tree: i64, node: i64, reason: impl Into<String>) -> OnnxError {
+        OnnxError::Node { tree, node, reason: reason.into() }
+    }
+
+    pub(super) fn tree(tree: i64, reason: impl Into<String>) -> OnnxError {
+        OnnxError::Tree { tree, reason: reason.into() }
+    }
+}

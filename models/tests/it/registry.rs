@@ -1,0 +1,228 @@
+//! What a registry takes in, what it refuses, and who replaces whom.
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use models::{FeatureMatrix, NoPrediction, Registry};
+use proto::{Market, Role, SystemId};
+use tempfile::TempDir;
+
+use crate::cards::FORMULA;
+use crate::fixtures::Fixture;
+
+const FIXTURE: &str = "catboost_symmetric";
+
+fn system(name: &str) -> SystemId {
+    name.parse().unwrap()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A card for the fixture under any name, with its first rows as reference vectors.
+fn trees_card(name: &str, file: &str) -> String {
+    let fixture = Fixture::read(FIXTURE);
+    let features: Vec<String> = (0..fixture.width).map(|index| format!("\"feature_{index}\"")).collect();
+    let mut card = format!(
+        "format = 1\nsystem_id = \"{name}\"\nmarket = \"points\"\ntarget = \"points\"\nrole = \"shadow\"\n\
+         engine = \"native\"\nfile = \"{file}\"\nsha256 = \"{}\"\nfeatures = [{}]\n\
+         [training]\nstart = \"2024-01-01\"\nend = \"2024-02-01\"\n",
+        sha256(&fixture.onnx),
+        features.join(", "),
+    );
+    for (row, expected) in fixture.rows.iter().zip(&fixture.onnxruntime).take(9) {
+        let inputs: Vec<String> =
+            row.iter().map(|value| format!("{value:?}").replace("NaN", "nan")).collect();
+        card += &format!("[[reference]]\ninputs = [{}]\nexpected = {expected:?}\n", inputs.join(", "));
+    }
+    card
+}
+
+fn write(folder: &TempDir, name: &str, bytes: impl AsRef<[u8]>) {
+    std::fs::write(folder.path().join(name), bytes).unwrap();
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn refusal(registry: &Registry, origin: &str) -> String {
+    let refused = registry.refused().iter().find(|refused| refused.origin == origin);
+    refused.unwrap_or_else(|| panic!("{origin} was not refused: {:?}", registry.refused())).reason.clone()
+}
+
+#[test]
+fn a_folder_adds_models_packed_and_unpacked() {
+    let folder = TempDir::new().unwrap();
+    let onnx = Fixture::read(FIXTURE).onnx;
+    write(&folder, "plain.toml", trees_card("plain_v1", "plain.onnx"));
+    write(&folder, "plain.onnx", &onnx);
+    write(&folder, "packed.toml", trees_card("packed_v1", "packed.onnx.gz"));
+    write(&folder, "packed.onnx.gz", packed(&onnx));
+    write(&folder, "README.md", "not a card");
+    let registry = Registry::load(Some(folder.path()));
+    assert_eq!(registry.refused(), []);
+    assert_eq!(registry.models().len(), Registry::zoo().models().len() + 2);
+    let plain = registry.by_system(&system("plain_v1"), &Market::points()).unwrap();
+    let packed = registry.by_system(&system("packed_v1"), &Market::points()).unwrap();
+    assert_eq!(plain.pin.sha256, packed.pin.sha256, "packing changes no answer");
+    assert!(registry.by_pin(&plain.pin).is_some());
+    assert!(registry.pins().contains(&packed.pin));
+    let names: Vec<_> = registry.models().iter().map(|model| model.pin.system_id.clone()).collect();
+    assert!(names.is_sorted());
+}
+
+#[test]
+fn what_is_wrong_is_refused_with_its_reason_and_the_rest_serve() {
+    let folder = TempDir::new().unwrap();
+    let onnx = Fixture::read(FIXTURE).onnx;
+    write(&folder, "good.onnx", &onnx);
+    write(&folder, "good.toml", trees_card("good_v1", "good.onnx"));
+    write(&folder, "no_file.toml", trees_card("no_file_v1", "nowhere.onnx"));
+    write(&folder, "cut.onnx.gz", &packed(&onnx)[..300]);
+    write(&folder, "cut.toml", trees_card("cut_v1", "cut.onnx.gz"));
+    let mut flipped = onnx.clone();
+    flipped[onnx.len() / 2] ^= 1;
+    write(&folder, "flipped.onnx", flipped);
+    write(&folder, "flipped.toml", trees_card("flipped_v1", "flipped.onnx"));
+    let bomb = packed(&vec![0; models::native::MAX_MODEL_BYTES + 1]);
+    write(&folder, "bomb.onnx.gz", &bomb);
+    write(&folder, "bomb.toml", trees_card("bomb_v1", "bomb.onnx.gz"));
+    let narrow = trees_card("narrow_v1", "good.onnx").replacen("\"feature_5\"", "", 1).replacen(
+        "feature_4\", ",
+        "feature_4\"",
+        1,
+    );
+    write(&folder, "narrow.toml", narrow);
+    write(&folder, "broken.toml", "format = ");
+    write(&folder, "latin.toml", b"notes = \"\xff\"");
+    write(&folder, "zz_twin.toml", trees_card("good_v1", "good.onnx"));
+    let registry = Registry::load(Some(folder.path()));
+    let cases = [
+        ("no_file.toml", "`nowhere.onnx` is not beside the card"),
+        ("cut.toml", "`cut.onnx.gz` cannot be unpacked"),
+        ("flipped.toml", "file and card do not belong together"),
+        ("bomb.toml", "more than 67108864 bytes"),
+        ("narrow.toml", "has 6 inputs, the card names 5 features"),
+        ("broken.toml", "the card is not readable"),
+        ("latin.toml", "not UTF-8"),
+        ("zz_twin.toml", "good.toml names the same system and market"),
+    ];
+    for (origin, words) in cases {
+        let reason = refusal(&registry, origin);
+        assert!(reason.contains(words), "{origin}: expected `{words}` in `{reason}`");
+    }
+    assert_eq!(registry.refused().len(), cases.len(), "{:?}", registry.refused());
+    assert!(registry.by_system(&system("good_v1"), &Market::points()).is_some());
+    assert_eq!(registry.models().len(), Registry::zoo().models().len() + 1);
+}
+
+#[test]
+fn incident_80_a_model_that_answers_otherwise_than_where_it_was_made_is_refused() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "good.onnx", Fixture::read(FIXTURE).onnx);
+    let card = trees_card("moved_v1", "good.onnx");
+    let at = card.rfind("expected = ").unwrap();
+    write(&folder, "moved.toml", format!("{}expected = 99.5\n", &card[..at]));
+    let reason = refusal(&Registry::load(Some(folder.path())), "moved.toml");
+    assert!(reason.starts_with("reference vector 8 must give 99.5 and gives "), "{reason}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_a_refusal_and_the_zoo_serves() {
+    let registry = Registry::load(Some(Path::new("no/such/folder")));
+    assert!(refusal(&registry, "models folder").contains("cannot be read"));
+    assert_eq!(registry.pins(), Registry::zoo().pins());
+}
+
+#[test]
+fn an_equal_id_replaces_even_when_its_replacement_is_refused_or_disabled() {
+    let zoo_id = system("moving_average_v1");
+    let own = FORMULA.replace("mean_v1", "moving_average_v1");
+    for (text, served, disabled) in [
+        (own.clone(), true, 0),
+        (own.replace("expected = 15", "expected = 16"), false, 0),
+        (own.replace("points_avg_season = 0.5", ""), false, 0),
+        (own.replace("role = \"shadow\"", "role = \"disabled\""), false, 1),
+    ] {
+        let folder = TempDir::new().unwrap();
+        write(&folder, "own.toml", &text);
+        let registry = Registry::load(Some(folder.path()));
+        let model = registry.by_system(&zoo_id, &Market::points());
+        assert_eq!(model.is_some(), served, "{text}");
+        assert_eq!(registry.disabled().len(), disabled);
+        assert_eq!(registry.refused().len(), usize::from(!served) - disabled);
+        if let Some(model) = model {
+            assert_eq!(model.card.features.len(), 2, "the folder's card, not the zoo's");
+        }
+    }
+}
+
+#[test]
+fn incident_82_a_market_has_one_champion() {
+    let folder = TempDir::new().unwrap();
+    let champion =
+        |name: &str| FORMULA.replace("mean_v1", name).replace("role = \"shadow\"", "role = \"champion\"");
+    write(&folder, "a.toml", champion("a_v1"));
+    write(&folder, "b.toml", champion("b_v1"));
+    let registry = Registry::load(Some(folder.path()));
+    assert_eq!(registry.champion(&Market::points()).unwrap().pin.system_id, system("a_v1"));
+    let refused = &registry.refused()[0];
+    assert_eq!(refused.system_id, Some(system("b_v1")));
+    assert!(refused.reason.contains("a_v1 is the champion for points already"), "{}", refused.reason);
+    let champions = registry.models().iter().filter(|model| model.card.role == Role::Champion).count();
+    assert_eq!(champions, 1, "the zoo's champion goes on as a shadow");
+    assert_eq!(registry.models().len(), Registry::zoo().models().len() + 1);
+}
+
+#[test]
+fn incident_75_a_model_whose_columns_do_not_exist_is_not_enabled() {
+    let registry = Registry::zoo().checked_against(|name| name != "points_avg_last_10");
+    assert!(registry.models().is_empty());
+    let refused = registry
+        .refused()
+        .iter()
+        .find(|refused| refused.system_id == Some(system("moving_average_v1")))
+        .unwrap();
+    assert!(refused.reason.contains("the feature points_avg_last_10"), "{}", refused.reason);
+    assert_eq!(Registry::zoo().checked_against(|_| true).refused(), []);
+}
+
+#[test]
+fn a_pinned_model_outlives_the_registry_that_replaces_its_own() {
+    let before = Arc::new(Registry::zoo());
+    let pins = before.pins();
+    let held = Arc::clone(&before);
+    drop(before);
+    let after = Registry::zoo();
+    assert_eq!(after.pins(), pins, "the same bytes pin the same");
+    assert!(pins.iter().all(|pin| held.by_pin(pin).is_some()));
+}
+
+#[test]
+fn a_margin_model_adds_the_line_back_and_is_silent_without_one() {
+    let folder = TempDir::new().unwrap();
+    let card = FORMULA.replace("target = \"points\"", "target = \"margin_over_line\"");
+    write(&folder, "margin.toml", card);
+    let registry = Registry::load(Some(folder.path()));
+    let model = registry.by_system(&system("mean_v1"), &Market::points()).unwrap();
+    let mut rows = FeatureMatrix::with_width(2);
+    for row in [[1.0, 2.0], [1.0, 2.0], [f64::NAN, 2.0], [f64::INFINITY, 0.0]] {
+        rows.push_row(&row).unwrap();
+    }
+    let answers = model.predict(&rows, &[Some(20.5), None, Some(20.5), Some(20.5)]).unwrap();
+    let refused = [NoPrediction::NoLine, NoPrediction::MissingFeature(0), NoPrediction::NotFinite];
+    assert_eq!(answers, [Ok(22.0), Err(refused[0]), Err(refused[1]), Err(refused[2])]);
+    let sentences = refused.map(|refusal| model.explain(refusal));
+    assert!(sentences[0].contains("there is no line"));
+    assert!(sentences[1].contains("needs the feature points_avg_last_5, which is missing"));
+    assert!(sentences[2].contains("no finite number"));
+    assert!(model.predict(&rows, &[]).unwrap_err().to_string().contains("4 rows came with 0 lines"));
+}
