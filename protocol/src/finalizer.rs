@@ -1,0 +1,1 @@
+//! The finalizer as step(event, now) -> actions.

@@ -1,0 +1,1 @@
+//! The supervisor as step(event, now) -> actions.

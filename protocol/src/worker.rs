@@ -1,0 +1,1 @@
+//! The worker as step(event, now) -> actions.
