@@ -26,7 +26,11 @@ macro_rules! entry {
     };
 }
 
-pub(crate) const ENTRIES: &[Entry] = &[entry!("moving_average_v1.points.toml")];
+pub(crate) const ENTRIES: &[Entry] = &[
+    entry!("catboost_v1.points.toml", "catboost_v1.points.onnx.gz"),
+    entry!("catboost_v1_noveg.points.toml", "catboost_v1_noveg.points.onnx.gz"),
+    entry!("moving_average_v1.points.toml"),
+];
 
 #[cfg(test)]
 mod tests {

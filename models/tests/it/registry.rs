@@ -186,12 +186,9 @@ fn incident_82_a_market_has_one_champion() {
 fn incident_75_a_model_whose_columns_do_not_exist_is_not_enabled() {
     let registry = Registry::zoo().checked_against(|name| name != "points_avg_last_10");
     assert!(registry.models().is_empty());
-    let refused = registry
-        .refused()
-        .iter()
-        .find(|refused| refused.system_id == Some(system("moving_average_v1")))
-        .unwrap();
-    assert!(refused.reason.contains("the feature points_avg_last_10"), "{}", refused.reason);
+    let refused =
+        registry.refused().iter().find(|refused| refused.system_id == Some(system("catboost_v1"))).unwrap();
+    assert!(refused.reason.contains("the feature vegas_points_line"), "{}", refused.reason);
     assert_eq!(Registry::zoo().checked_against(|_| true).refused(), []);
 }
 
