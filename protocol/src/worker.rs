@@ -12,11 +12,17 @@ use crate::backoff::full_jitter;
 use crate::ops::{Chunk, Claimed, Completion, GiveBack, GiveBackHow, Renewed};
 use crate::{MAX_ITEMS_PER_CALL, Millis, Timing};
 
-/// Longest wait of an idle worker before it asks again.
+/// Longest wait of an idle worker before it asks again, unless it is nudged.
 const IDLE_MS: Millis = 250;
+
+/// Shortest wait of an idle worker: the store names the next due time on its own clock, which may differ from ours.
+const LEAST_IDLE_MS: Millis = 10;
 
 /// First chunk of a new worker: small, until it knows how long a job takes.
 const FIRST_CHUNK: usize = 8;
+
+/// Largest chunk after a pause: at the start of a batch the others want their share; from then on it doubles.
+const CHUNK_AFTER_PAUSE: usize = 64;
 
 /// What a prediction thread says about one job.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +46,8 @@ pub enum JobResult {
 }
 
 impl JobResult {
-    fn seq(&self) -> u32 {
+    /// The job's number in the batch.
+    pub fn seq(&self) -> u32 {
         match self {
             Self::Completed(completion) => completion.seq,
             Self::Retry { seq, .. } | Self::Refused { seq } => *seq,
@@ -61,8 +68,12 @@ pub enum Event {
     Renewed(LeaseId, Result<Renewed, ()>),
     /// The store answered the report.
     Reported(LeaseId, Result<(), ()>),
+    /// There may be work: a batch was sealed.
+    Nudge,
     /// Finish what is at hand, then stop.
     Drain,
+    /// Report what is done, release the rest, then stop.
+    Release,
 }
 
 /// What the shell does next.
@@ -99,7 +110,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Phase {
     Idle { not_before: Millis },
-    Claiming { lease: LeaseId, retry_at: Option<Millis> },
+    Claiming { lease: LeaseId, since: Millis, retry_at: Option<Millis>, nudged: bool },
     Predicting { lost: bool },
     Reporting { retry_at: Option<Millis> },
     Stopped,
@@ -112,11 +123,27 @@ struct Work {
     batch_id: BatchId,
     timing: Timing,
     started_at: Millis,
+    /// On our clock and never after the store's: the claim was sent before it was granted.
     deadline_at: Millis,
     renew_at: Millis,
     attempts: BTreeMap<u32, u32>,
     results: BTreeMap<u32, JobResult>,
     hung: bool,
+}
+
+impl Work {
+    /// One renewal before the deadline: time to say so before the store takes the jobs away.
+    fn give_up_at(&self) -> Millis {
+        self.deadline_at - self.timing.renew_ms
+    }
+
+    fn ended(&self) -> u64 {
+        self.results.values().filter(|result| matches!(result, JobResult::Completed(_))).count() as u64
+    }
+
+    fn is_refused(&self) -> bool {
+        self.results.values().any(|result| matches!(result, JobResult::Refused { .. }))
+    }
 }
 
 /// One worker.
@@ -163,6 +190,21 @@ impl Worker {
         }
     }
 
+    /// When to step with [`Event::Tick`] next; none while an answer is awaited or the worker has stopped.
+    pub fn wake_at(&self) -> Option<Millis> {
+        let work = self.work.as_ref();
+        let give_up_at = work.map(Work::give_up_at);
+        let renew_at = work.map(|work| work.renew_at);
+        match self.phase {
+            Phase::Idle { not_before } => Some(not_before),
+            Phase::Claiming { retry_at, .. } => retry_at,
+            Phase::Predicting { lost: true } => give_up_at,
+            Phase::Predicting { lost: false } => [give_up_at, renew_at].into_iter().flatten().min(),
+            Phase::Reporting { retry_at } => [retry_at, renew_at].into_iter().flatten().min(),
+            Phase::Stopped => None,
+        }
+    }
+
     /// The one way a worker changes. `random` is 128 fresh random bits.
     pub fn step(&mut self, event: Event, now: Millis, random: u128) -> Vec<Action> {
         match event {
@@ -171,18 +213,39 @@ impl Worker {
             Event::JobDone(lease, result) => self.job_done(lease, result, now, random),
             Event::Renewed(lease, answer) => self.renewed(lease, answer),
             Event::Reported(lease, answer) => self.reported(lease, answer, now, random),
+            Event::Nudge => self.nudge(now, random),
             Event::Drain => {
                 self.draining = true;
                 self.tick(now, random)
             }
+            Event::Release => self.release(now, random),
+        }
+    }
+
+    fn nudge(&mut self, now: Millis, random: u128) -> Vec<Action> {
+        match &mut self.phase {
+            Phase::Idle { not_before } => *not_before = now,
+            // The answer on its way may be older than the nudge.
+            Phase::Claiming { nudged, .. } => *nudged = true,
+            Phase::Predicting { .. } | Phase::Reporting { .. } | Phase::Stopped => return Vec::new(),
+        }
+        self.tick(now, random)
+    }
+
+    fn release(&mut self, now: Millis, random: u128) -> Vec<Action> {
+        self.draining = true;
+        match self.phase {
+            Phase::Predicting { lost: false } => self.report(now, random),
+            Phase::Idle { .. } | Phase::Claiming { .. } | Phase::Predicting { lost: true } => self.stop(),
+            Phase::Reporting { .. } | Phase::Stopped => Vec::new(),
         }
     }
 
     fn tick(&mut self, now: Millis, random: u128) -> Vec<Action> {
         match self.phase.clone() {
             Phase::Idle { .. } if self.draining => self.stop(),
-            Phase::Idle { not_before } if now >= not_before => self.claim(LeaseId::from_random(random)),
-            Phase::Claiming { lease, retry_at: Some(at) } if now >= at => self.claim(lease),
+            Phase::Idle { not_before } if now >= not_before => self.claim(LeaseId::from_random(random), now),
+            Phase::Claiming { lease, since, retry_at: Some(at), .. } if now >= at => self.claim(lease, since),
             Phase::Predicting { lost } => self.watch_thread(lost, now, random),
             Phase::Reporting { retry_at: Some(at) } if now >= at => self.report(now, random),
             Phase::Reporting { .. } => self.renew_if_due(now),
@@ -195,24 +258,29 @@ impl Worker {
         vec![Action::Stop]
     }
 
-    fn claim(&mut self, lease: LeaseId) -> Vec<Action> {
-        self.phase = Phase::Claiming { lease, retry_at: None };
+    /// `since` is when this lease was first asked for.
+    fn claim(&mut self, lease: LeaseId, since: Millis) -> Vec<Action> {
+        self.phase = Phase::Claiming { lease, since, retry_at: None, nudged: false };
         vec![Action::Claim { lease, max_jobs: self.chunk_size }]
     }
 
     fn claimed(&mut self, answer: Result<Claimed, ()>, now: Millis, random: u128) -> Vec<Action> {
-        let Phase::Claiming { lease, .. } = self.phase else { return Vec::new() };
+        let Phase::Claiming { lease, since, nudged, .. } = self.phase else { return Vec::new() };
         match answer {
             Err(()) => {
                 self.tries += 1;
                 let at = now + full_jitter(self.tries, random as u64);
-                self.phase = Phase::Claiming { lease, retry_at: Some(at) };
+                self.phase = Phase::Claiming { lease, since, retry_at: Some(at), nudged };
                 Vec::new()
             }
             Ok(Claimed::Nothing { .. }) if self.draining => self.stop(),
             Ok(Claimed::Nothing { next_at, .. }) => {
                 self.tries = 0;
-                let wake = next_at.unwrap_or(now + IDLE_MS).clamp(now + 1, now + IDLE_MS);
+                self.chunk_size = self.chunk_size.min(CHUNK_AFTER_PAUSE);
+                if nudged {
+                    return self.claim(LeaseId::from_random(random), now);
+                }
+                let wake = next_at.unwrap_or(now + IDLE_MS).clamp(now + LEAST_IDLE_MS, now + IDLE_MS);
                 self.phase = Phase::Idle { not_before: wake };
                 Vec::new()
             }
@@ -224,7 +292,8 @@ impl Worker {
                     batch_id: chunk.batch_id.clone(),
                     timing: chunk.timing,
                     started_at: now,
-                    deadline_at: chunk.deadline_at,
+                    // A repeat gets a lease that was granted at most one length ago, else it had lapsed.
+                    deadline_at: since.max(now - chunk.timing.lease_ms) + chunk.timing.job_deadline_ms,
                     renew_at: now + chunk.timing.renew_ms,
                     attempts: chunk.jobs.iter().map(|job| (job.seq, job.attempts)).collect(),
                     results: BTreeMap::new(),
@@ -240,7 +309,7 @@ impl Worker {
     /// is reported as what it is.
     fn watch_thread(&mut self, lost: bool, now: Millis, random: u128) -> Vec<Action> {
         let Some(work) = &mut self.work else { return Vec::new() };
-        if now >= work.deadline_at - work.timing.renew_ms {
+        if now >= work.give_up_at() {
             work.hung = true;
             let mut actions = vec![Action::AbandonThread];
             if lost {
@@ -325,8 +394,13 @@ impl Worker {
             }
             Ok(()) => {
                 self.tries = 0;
-                self.jobs_done += self.work.as_ref().map_or(0, |work| work.results.len() as u64);
+                self.jobs_done += self.work.as_ref().map_or(0, Work::ended);
+                let refused = self.work.as_ref().is_some_and(Work::is_refused);
                 let mut actions = self.forget_work(now);
+                if refused {
+                    // What we cannot read is left to others for a while; else we would get it again at once, for ever.
+                    self.phase = Phase::Idle { not_before: now + IDLE_MS };
+                }
                 actions.extend(self.tick(now, random));
                 actions
             }
@@ -350,100 +424,4 @@ fn next_chunk_size(work: &Work, now: Millis) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ops::ClaimedJob;
-
-    fn chunk(jobs: u32) -> Chunk {
-        let id = "a@20260123_BOS_NYK".parse().expect("a legal job id");
-        let job = |seq| ClaimedJob { seq, id: proto::JobId::clone(&id), attempts: 0, payload: Vec::new() };
-        Chunk {
-            batch_id: "batch_2026-01-23_1".parse().expect("a legal batch id"),
-            contract_version: "v1".into(),
-            expires_at: 10_000,
-            deadline_at: 30_000,
-            timing: Timing::default(),
-            jobs: (0..jobs).map(job).collect(),
-        }
-    }
-
-    fn done(seq: u32) -> JobResult {
-        let digest = String::new();
-        JobResult::Completed(Completion { seq, code: Code::Predicted, num_rows: 1, body: vec![1], digest })
-    }
-
-    fn working(jobs: u32) -> (Worker, LeaseId) {
-        let mut worker = Worker::new(0);
-        let actions = worker.step(Event::Tick, 0, 7);
-        assert_eq!(actions, [Action::Claim { lease: LeaseId::from_random(7), max_jobs: FIRST_CHUNK }]);
-        worker.step(Event::Claimed(Ok(Claimed::Chunk(chunk(jobs)))), 0, 8);
-        (worker, LeaseId::from_random(7))
-    }
-
-    #[test]
-    fn a_chunk_is_reported_when_its_last_job_is_done_and_the_next_is_claimed() {
-        let (mut worker, lease) = working(2);
-        assert_eq!(worker.step(Event::JobDone(lease, done(0)), 10, 1), []);
-        let actions = worker.step(Event::JobDone(lease, done(1)), 20, 1);
-        assert!(matches!(&actions[..], [Action::Report { completions, .. }] if completions.len() == 2));
-        let actions = worker.step(Event::Reported(lease, Ok(())), 30, 9);
-        assert_eq!(actions, [Action::Claim { lease: LeaseId::from_random(9), max_jobs: 16 }]);
-        assert_eq!(worker.jobs_done, 2);
-    }
-
-    #[test]
-    fn a_lost_answer_repeats_the_same_claim_and_the_same_report() {
-        let mut worker = Worker::new(0);
-        worker.step(Event::Tick, 0, 7);
-        assert_eq!(worker.step(Event::Claimed(Err(())), 0, 0), []);
-        let again = worker.step(Event::Tick, 400, 99);
-        assert_eq!(again, [Action::Claim { lease: LeaseId::from_random(7), max_jobs: FIRST_CHUNK }]);
-
-        let (mut worker, lease) = working(1);
-        let first = worker.step(Event::JobDone(lease, done(0)), 10, 1);
-        worker.step(Event::Reported(lease, Err(())), 20, 0);
-        assert_eq!(worker.step(Event::Tick, 1_000, 1), first);
-    }
-
-    #[test]
-    fn a_silent_thread_is_left_behind_and_its_job_reported_as_hung() {
-        let (mut worker, lease) = working(2);
-        worker.step(Event::JobDone(lease, done(0)), 10, 1);
-        let actions = worker.step(Event::Tick, 27_000, 1);
-        let [Action::AbandonThread, Action::Report { completions, give_backs, .. }] = &actions[..] else {
-            panic!("{actions:?}")
-        };
-        assert_eq!(completions.len(), 1);
-        assert!(matches!(&give_backs[..], [GiveBack { seq: 1, how: GiveBackHow::Hang { .. } }]));
-        assert_eq!(
-            worker.step(Event::JobDone(lease, done(1)), 27_001, 1),
-            [],
-            "a late answer changes nothing"
-        );
-    }
-
-    #[test]
-    fn a_lost_lease_is_not_reported() {
-        let (mut worker, lease) = working(1);
-        assert_eq!(worker.step(Event::Tick, 3_000, 1), [Action::Renew(lease)]);
-        worker.step(Event::Renewed(lease, Ok(Renewed::Gone)), 3_001, 1);
-        assert_eq!(worker.step(Event::JobDone(lease, done(0)), 4_000, 1), []);
-        assert!(matches!(worker.step(Event::Tick, 4_001, 5)[..], [Action::Claim { .. }]));
-    }
-
-    #[test]
-    fn draining_finishes_what_is_at_hand() {
-        let (mut worker, lease) = working(1);
-        assert_eq!(worker.step(Event::Drain, 5, 1), []);
-        worker.step(Event::JobDone(lease, done(0)), 10, 1);
-        assert_eq!(worker.step(Event::Reported(lease, Ok(())), 20, 1), [Action::Stop]);
-    }
-
-    #[test]
-    fn chunks_grow_to_a_tenth_of_the_deadline_and_shrink_when_jobs_are_slow() {
-        let (mut worker, lease) = working(2);
-        worker.step(Event::JobDone(lease, done(0)), 1, 1);
-        worker.step(Event::JobDone(lease, done(1)), 6_000, 1);
-        assert_eq!(worker.chunk_size, 1, "3 s a job: one at a time");
-    }
-}
+mod tests;
