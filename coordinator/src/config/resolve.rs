@@ -1,0 +1,202 @@
+//! From what people typed to what the program runs with. Whatever is still unset here gets its derived value.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use protocol::Timing;
+use rules::lines::LinePolicy;
+
+use super::layers::Layers;
+use super::{
+    ApiKey, ClientConfig, Config, ConfigError, KeyHash, LogConfig, LogFormat, PoolSize, ServerConfig, show,
+};
+
+/// Shortest API key: below it, guessing becomes a plan.
+const MIN_KEY_CHARS: usize = 16;
+
+/// Most worker threads a process keeps.
+const MAX_WORKERS: i64 = 1024;
+
+pub(crate) fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
+    let dir = PathBuf::from(layers.text("dir").unwrap_or_default());
+    if dir.as_os_str().is_empty() {
+        return Err(layers.refuse("dir", "expected a folder"));
+    }
+    let api_key = api_key(layers)?;
+    let mut config = Config {
+        state: store_url(layers, "state", &["sqlite:", "redis:", "rediss:"], &dir, "state.db")?,
+        warehouse: store_url(layers, "warehouse", &["sqlite:"], &dir, "warehouse.db")?,
+        models: layers.text("models").map(PathBuf::from),
+        timing: timing(layers)?,
+        finish_by_seconds: seconds(layers, "protocol.finish_by_seconds")?,
+        min_coverage: share(layers, "protocol.min_coverage")?,
+        server: server(layers, api_key.as_ref())?,
+        client: client(layers, api_key)?,
+        workers: workers(layers)?,
+        lines: LinePolicy {
+            rank: layers.texts("books.rank"),
+            exclude: layers.texts("books.exclude"),
+            not_in_consensus: layers.texts("books.not_in_consensus"),
+            ..LinePolicy::default()
+        },
+        log: log(layers)?,
+        shown: Vec::new(),
+        dir,
+    };
+    config.shown = show::shown(layers, &config);
+    Ok(config)
+}
+
+fn store_url(
+    layers: &Layers,
+    key: &'static str,
+    schemes: &[&str],
+    dir: &Path,
+    file: &str,
+) -> Result<String, ConfigError> {
+    let Some(url) = layers.text(key) else {
+        return Ok(format!("sqlite:{}", dir.join(file).display()));
+    };
+    if !schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
+        let why = format!("expected an address that begins with {}", schemes.join(" or "));
+        return Err(layers.refuse(key, why));
+    }
+    Ok(url)
+}
+
+fn timing(layers: &Layers) -> Result<Timing, ConfigError> {
+    let ms = |key| layers.whole(key);
+    let lease_ms = ms("protocol.lease_ms").unwrap_or(Timing::default().lease_ms);
+    // A day bounds every product of the derivation below.
+    for key in ["protocol.lease_ms", "protocol.job_deadline_ms", "protocol.finalizer_lease_ms"] {
+        if ms(key).is_some_and(|n| n > 86_400_000) {
+            return Err(layers.refuse(key, "the longest is 86400000, one day"));
+        }
+    }
+    let derived = Timing::from_lease(lease_ms);
+    let max_attempts = layers.whole("protocol.max_attempts").unwrap_or(i64::from(derived.max_attempts));
+    let timing = Timing {
+        renew_ms: ms("protocol.renew_ms").unwrap_or(derived.renew_ms),
+        job_deadline_ms: ms("protocol.job_deadline_ms").unwrap_or(derived.job_deadline_ms),
+        sweep_ms: ms("protocol.sweep_ms").unwrap_or(derived.sweep_ms),
+        finalizer_lease_ms: ms("protocol.finalizer_lease_ms").unwrap_or(derived.finalizer_lease_ms),
+        max_attempts: u32::try_from(max_attempts)
+            .map_err(|_| layers.refuse("protocol.max_attempts", "that many attempts never end"))?,
+        ..derived
+    };
+    Ok(timing.validate()?)
+}
+
+fn server(layers: &Layers, api_key: Option<&ApiKey>) -> Result<ServerConfig, ConfigError> {
+    let listen = layers.text("server.listen").unwrap_or_default();
+    let listen: SocketAddr = listen.replacen("localhost:", "127.0.0.1:", 1).parse().map_err(|_| {
+        layers.refuse("server.listen", "expected IP:PORT, such as 127.0.0.1:8080 or 0.0.0.0:8080")
+    })?;
+    Ok(ServerConfig {
+        listen,
+        admin_key: api_key.map(|key| KeyHash::of(key.reveal())),
+        single_machine: layers.flag("server.single_machine"),
+        max_connections: positive(layers, "server.max_connections")?,
+        request_timeout: Duration::from_secs(seconds(layers, "server.request_timeout_seconds")?),
+        header_timeout: Duration::from_secs(seconds(layers, "server.header_timeout_seconds")?),
+        body_limit: positive(layers, "server.body_limit_bytes")?,
+    })
+}
+
+fn client(layers: &Layers, api_key: Option<ApiKey>) -> Result<ClientConfig, ConfigError> {
+    let server = layers.text("client.server").unwrap_or_default();
+    let host = server.strip_prefix("http://").or_else(|| server.strip_prefix("https://"));
+    if host.is_none_or(|host| host.is_empty() || host.contains(char::is_whitespace)) {
+        let why = "expected an address such as http://127.0.0.1:8080";
+        return Err(layers.refuse("client.server", why));
+    }
+    Ok(ClientConfig {
+        server: server.trim_end_matches('/').to_owned(),
+        api_key,
+        timeout: Duration::from_secs(seconds(layers, "client.timeout_seconds")?),
+    })
+}
+
+/// The key, from the environment or from a file; never both, so that nobody rotates the wrong one.
+fn api_key(layers: &Layers) -> Result<Option<ApiKey>, ConfigError> {
+    let refuse = |key, why: String| Err(layers.refuse(key, why));
+    let (source, key) = match (layers.text("server.api_key"), layers.text("server.api_key_file")) {
+        (Some(_), Some(_)) => {
+            return refuse("server.api_key_file", "TIPOFF_API_KEY is set too; keep one of them".to_owned());
+        }
+        (Some(key), None) => ("server.api_key", key),
+        (None, Some(path)) => match std::fs::read_to_string(&path) {
+            Ok(text) => ("server.api_key_file", text),
+            Err(error) => return refuse("server.api_key_file", format!("the file cannot be read: {error}")),
+        },
+        (None, None) => return Ok(None),
+    };
+    let key = key.trim();
+    if key.chars().count() < MIN_KEY_CHARS || !key.chars().all(|c| c.is_ascii_graphic()) {
+        let why = format!("the key must be {MIN_KEY_CHARS} or more visible ASCII characters");
+        let origin = layers.origin(source).cloned().unwrap_or(super::Origin::Default);
+        return Err(ConfigError::Impossible { key: source, found: "(secret)".to_owned(), origin, why });
+    }
+    Ok(Some(ApiKey::new(key)))
+}
+
+fn workers(layers: &Layers) -> Result<PoolSize, ConfigError> {
+    let count = |key: &'static str| match layers.whole(key) {
+        Some(n) if n > MAX_WORKERS => Err(layers.refuse(key, format!("the most is {MAX_WORKERS}"))),
+        Some(n) => Ok(u32::try_from(n).ok()),
+        None => Ok(None),
+    };
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get) as u32;
+    let (size, min, max) = (count("workers.size")?, count("workers.min")?, count("workers.max")?);
+    Ok(match (size, min, max) {
+        (Some(size), _, _) => PoolSize::Fixed(size),
+        (None, None, None) => PoolSize::Fixed(processors),
+        (None, min, max) => {
+            let min = min.unwrap_or(1);
+            let max = max.unwrap_or(processors.max(min));
+            if min > max {
+                return Err(layers.refuse("workers.min", format!("it is above workers.max ({max})")));
+            }
+            if max == 0 {
+                return Err(layers.refuse("workers.max", "use size = 0 to coordinate only"));
+            }
+            PoolSize::Auto { min, max }
+        }
+    })
+}
+
+fn log(layers: &Layers) -> Result<LogConfig, ConfigError> {
+    let filter = layers.text("log.filter").unwrap_or_default();
+    if let Err(error) = tracing_subscriber::EnvFilter::try_new(&filter) {
+        return Err(layers.refuse("log.filter", format!("not a log filter: {error}; try info or debug")));
+    }
+    let format = match layers.text("log.format").as_deref() {
+        Some("pretty") => LogFormat::Pretty,
+        Some("json") => LogFormat::Json,
+        _ => return Err(layers.refuse("log.format", "expected pretty or json")),
+    };
+    Ok(LogConfig { filter, format })
+}
+
+fn seconds(layers: &Layers, key: &'static str) -> Result<u64, ConfigError> {
+    match layers.whole(key).map(u64::try_from) {
+        Some(Ok(n)) if (1..=604_800).contains(&n) => Ok(n),
+        _ => Err(layers.refuse(key, "expected 1 to 604800 seconds")),
+    }
+}
+
+fn positive(layers: &Layers, key: &'static str) -> Result<usize, ConfigError> {
+    match layers.whole(key).map(usize::try_from) {
+        Some(Ok(n)) if n > 0 => Ok(n),
+        _ => Err(layers.refuse(key, "expected at least 1")),
+    }
+}
+
+fn share(layers: &Layers, key: &'static str) -> Result<f64, ConfigError> {
+    match layers.number(key) {
+        Some(x) if (0.0..=1.0).contains(&x) => Ok(x),
+        _ => Err(layers.refuse(key, "expected a share from 0 to 1")),
+    }
+}
