@@ -78,6 +78,14 @@ pub enum LoadError {
         /// What the bytes say.
         got: String,
     },
+    /// The engine is made for other rows than the card describes.
+    #[error("the engine takes {engine} features, the card names {card}")]
+    Width {
+        /// What the engine takes.
+        engine: usize,
+        /// What the card names.
+        card: usize,
+    },
     /// The model does not answer here as it did where it was made (incident 80).
     #[error(
         "reference vector {index} must give {expected} and gives {got}: the model does not answer as when it was made"
@@ -112,6 +120,23 @@ impl Model {
                 Arc::new(engine)
             }
         };
+        Model::checked(card, engine, formula)
+    }
+
+    /// A model that runs on an engine from elsewhere, held to the card's width and reference vectors like any other. Tests use
+    /// it for engines that hang or panic.
+    pub fn with_engine(card: Card, engine: Arc<dyn Engine>) -> Result<Model, LoadError> {
+        Model::checked(card, engine, None)
+    }
+
+    fn checked(
+        card: Card,
+        engine: Arc<dyn Engine>,
+        formula: Option<FormulaEngine>,
+    ) -> Result<Model, LoadError> {
+        if engine.width() != card.width() {
+            return Err(LoadError::Width { engine: engine.width(), card: card.width() });
+        }
         replay(&card, engine.as_ref())?;
         let pin = ModelPin {
             system_id: card.system_id.clone(),

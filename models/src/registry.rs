@@ -64,6 +64,22 @@ impl Registry {
         registry
     }
 
+    /// A registry of models that were loaded one by one, under the same rules: one model per system and market, one champion
+    /// per market.
+    pub fn from_models(models: impl IntoIterator<Item = Model>) -> Registry {
+        let mut registry = Registry::default();
+        for model in models {
+            if registry.by_system(&model.pin.system_id, &model.pin.market).is_some() {
+                let reason = "another model names the same system and market: keep one of the two".to_owned();
+                registry.refused.push(RefusedModel::of(&model.card, "card".to_owned(), reason));
+            } else {
+                registry.models.push(Arc::new(model));
+            }
+        }
+        registry.settle_champions();
+        registry
+    }
+
     /// The same registry without the models that read a feature `is_known` does not know: a model whose columns do not
     /// exist must not be enabled (incidents 75, 81).
     #[must_use]
@@ -305,6 +321,10 @@ impl FileSource {
 /// A file's bytes, one more than `limit` at most: enough for whoever checks the size to see that it is too large.
 fn read_at_most(path: &Path, limit: usize) -> std::io::Result<Vec<u8>> {
     use std::io::Read;
+    if !std::fs::metadata(path)?.is_file() {
+        // A pipe would keep the reader waiting for ever.
+        return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a file"));
+    }
     let mut bytes = Vec::new();
     std::fs::File::open(path)?.take(limit as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)

@@ -1,18 +1,19 @@
 //! The native engine: ONNX tree ensembles without ONNX Runtime.
 //!
-//! What CatBoost, LightGBM and XGBoost export is one `TreeEnsembleRegressor` with a little wrapping. [`graph`] checks the
-//! wrapping, [`ensemble`] reads and checks the trees, [`compiled`] walks them. All doubt is settled at load: what cannot be
+//! What CatBoost, LightGBM and XGBoost export is one `TreeEnsembleRegressor` with a little wrapping. `graph` checks the
+//! wrapping, `ensemble` reads and checks the trees, `compiled` walks them. All doubt is settled at load: what cannot be
 //! run exactly as the exporter meant it is refused with a sentence that names the node, and from then on `predict` cannot
 //! fail on a row.
 //!
 //! - Branch modes, missing values and infinities behave as the ONNX operator says. A graph over `float` compares `float`s.
 //! - Sums are `f64` in tree order, so they are more exact than ONNX Runtime's `float` sums and equal on every machine.
-//! - Loading reads each byte once; a hostile file costs memory in proportion to its size, which is bounded.
+//! - A hostile file costs memory in proportion to its size, which is bounded; `guard` looks at its outline first.
 
 mod compiled;
 mod ensemble;
 mod error;
 mod graph;
+mod guard;
 mod onnx;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ impl NativeEngine {
         if bytes.len() > MAX_MODEL_BYTES {
             return Err(OnnxError::TooLarge { limit: MAX_MODEL_BYTES });
         }
+        guard::check_outline(bytes)?;
         let model = onnx::ModelProto::decode(bytes)
             .map_err(|error| OnnxError::Decode { reason: error.to_string() })?;
         let plan = graph::plan(&model, width)?;

@@ -400,6 +400,28 @@ fn a_file_beyond_the_limit_is_refused_unread() {
 }
 
 #[test]
+fn a_small_file_that_unpacks_to_gigabytes_is_refused_before_it_is_decoded() {
+    let mut many_nodes = stump();
+    graph(&mut many_nodes).node.resize(20_001, NodeProto::default());
+    let mut many_texts = stump();
+    set(&mut many_texts, strings("nodes_modes", &vec![""; 4_000_001]));
+    let mut long_shape = stump();
+    graph(&mut long_shape).input[0] = value("features", FLOAT, Some(&vec![-1; 40_000]));
+    for (model, words) in [
+        (many_nodes, "more than 20000 parts"),
+        (many_texts, "more than 4000000 parts or texts"),
+        (long_shape, "larger than 64 KiB"),
+    ] {
+        let sentence = load(&model, 2).unwrap_err();
+        assert!(sentence.contains(words), "{sentence}");
+    }
+    // A group in front (tags 20, start and end) must not hide what follows.
+    let grouped = [vec![0xa3, 0x01, 0xa4, 0x01], stump().encode_to_vec()].concat();
+    let sentence = NativeEngine::from_onnx(&grouped, 2).unwrap_err().to_string();
+    assert!(sentence.contains("it has groups"), "{sentence}");
+}
+
+#[test]
 fn a_matrix_of_another_shape_is_refused() {
     let engine = load(&stump(), 2).unwrap();
     let narrow = FeatureMatrix::with_width(1);

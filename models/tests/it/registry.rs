@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use models::{FeatureMatrix, NoPrediction, Registry};
+use models::{Card, Engine, FeatureMatrix, Model, NoPrediction, PredictError, Registry};
 use proto::{Market, Role, SystemId};
 use tempfile::TempDir;
 
@@ -223,4 +223,39 @@ fn a_margin_model_adds_the_line_back_and_is_silent_without_one() {
     assert!(sentences[1].contains("needs the feature points_avg_last_5, which is missing"));
     assert!(sentences[2].contains("no finite number"));
     assert!(model.predict(&rows, &[]).unwrap_err().to_string().contains("4 rows came with 0 lines"));
+}
+
+/// Answers like the formula card, or what it is told to.
+#[derive(Debug)]
+struct Fixed(usize, f64);
+
+impl Engine for Fixed {
+    fn width(&self) -> usize {
+        self.0
+    }
+
+    fn predict(&self, _: &FeatureMatrix, out: &mut [f64]) -> Result<(), PredictError> {
+        out.fill(self.1);
+        Ok(())
+    }
+}
+
+#[test]
+fn a_foreign_engine_is_held_to_width_and_references() {
+    let card = || Card::parse(FORMULA).unwrap();
+    let load = |width, answer| Model::with_engine(card(), Arc::new(Fixed(width, answer)));
+    assert!(load(2, 15.0).is_ok());
+    assert!(load(2, 16.0).unwrap_err().to_string().contains("must give 15 and gives 16"));
+    assert!(load(2, f64::NAN).unwrap_err().to_string().contains("must give 15 and gives NaN"));
+    assert!(load(3, 15.0).unwrap_err().to_string().contains("the engine takes 3 features, the card names 2"));
+    let registry = Registry::from_models([load(2, 15.0).unwrap(), Model::load(card(), None).unwrap()]);
+    assert_eq!(registry.models().len(), 1);
+    assert!(registry.refused()[0].reason.contains("names the same system and market"));
+}
+
+#[test]
+fn a_folder_named_like_a_card_is_refused() {
+    let folder = TempDir::new().unwrap();
+    std::fs::create_dir(folder.path().join("odd.toml")).unwrap();
+    assert!(refusal(&Registry::load(Some(folder.path())), "odd.toml").contains("it is not a file"));
 }
