@@ -41,6 +41,21 @@ impl Implied {
         })
     }
 
+    /// The fraction of an American price; none for what is no such price.
+    pub(crate) fn of_american(american: i64) -> Option<Self> {
+        let size = u128::from(american.unsigned_abs());
+        match american {
+            ..=-100 => Some(Self { num: size, den: size + 100 }),
+            100.. => Some(Self { num: 100, den: size + 100 }),
+            _ => None,
+        }
+    }
+
+    /// Orders by probability: the longest underdog first.
+    pub(crate) fn cmp_probability(self, other: Self) -> Ordering {
+        cmp_fractions((self.num, self.den), (other.num, other.den))
+    }
+
     /// Distance from one half, as a fraction.
     fn off_even(self) -> (u128, u128) {
         ((2 * self.num).abs_diff(self.den), self.den)
@@ -150,6 +165,19 @@ mod tests {
             assert!((both.hold() - hold).abs() < 1e-15, "{over} {under}: {}", both.hold());
             assert!((both.no_vig_over() - no_vig).abs() < 1e-15, "{over} {under}");
         }
+    }
+
+    #[test]
+    fn probabilities_order_prices_of_both_notations() {
+        let sorted = ["9.5", "400", "5", "150", "2.5", "100", "2", "-110", "1.5", "-200", "-600", "1.01"];
+        let fractions: Vec<Implied> =
+            sorted.map(|text| Implied::of(&text.parse().unwrap()).unwrap()).to_vec();
+        assert!(fractions.is_sorted_by(|a, b| a.cmp_probability(*b).is_le()));
+        for (american, decimal) in [(400, "5"), (150, "2.5"), (-200, "1.5"), (-100, "2"), (100, "2")] {
+            let other = Implied::of(&decimal.parse().unwrap()).unwrap();
+            assert!(Implied::of_american(american).unwrap().cmp_probability(other).is_eq(), "{american}");
+        }
+        assert!(Implied::of_american(99).is_none() && Implied::of_american(-99).is_none());
     }
 
     proptest! {

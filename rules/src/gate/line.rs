@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use proto::{Code, CodeNote, Job, Market, Outcome, RunMode};
 
-use crate::lines::{ChosenLine, LineContext, LinePolicy, choose, judge};
+use crate::lines::choose::choose_among;
+use crate::lines::judge::judge_all;
+use crate::lines::{ChosenLine, LineContext, LinePolicy};
 
 /// What the line gate leaves: at least one line.
 pub(super) struct Lines {
@@ -28,17 +30,17 @@ pub(super) fn gate(job: &Job, policy: &LinePolicy) -> Result<Lines, Outcome> {
     }
     let mut lines = Lines { chosen: BTreeMap::new(), without: BTreeMap::new(), notes: Vec::new() };
     for market in &job.markets {
-        let quotes: Vec<_> = job.quotes.iter().filter(|q| &q.market == market).cloned().collect();
-        let judged = judge(&quotes, &context(job, market), policy);
-        match choose(&judged.survivors, policy) {
+        let quotes = job.quotes.iter().filter(|q| &q.market == market);
+        let (survivors, refused) = judge_all(quotes, &context(job, market), policy);
+        match choose_among(&survivors, policy) {
             Some(line) => {
                 lines.chosen.insert(market.clone(), line);
             }
             None => {
-                lines.without.insert(market.clone(), primary(&judged.refused, market));
+                lines.without.insert(market.clone(), primary(&refused, market));
             }
         }
-        lines.notes.extend(judged.refused);
+        lines.notes.extend(refused);
     }
     lines.notes.extend(of_other_markets(job, policy));
     if lines.chosen.is_empty() { Err(no_line_left(job, lines)) } else { Ok(lines) }
@@ -74,8 +76,8 @@ fn no_line_left(job: &Job, lines: Lines) -> Outcome {
 /// Quotes of markets nobody asked for: refused as `wrong_market`.
 fn of_other_markets(job: &Job, policy: &LinePolicy) -> Vec<CodeNote> {
     let Some(wanted) = job.markets.first() else { return Vec::new() };
-    let quotes: Vec<_> = job.quotes.iter().filter(|q| !job.markets.contains(&q.market)).cloned().collect();
-    judge(&quotes, &context(job, wanted), policy).refused
+    let quotes = job.quotes.iter().filter(|q| !job.markets.contains(&q.market));
+    judge_all(quotes, &context(job, wanted), policy).1
 }
 
 fn context(job: &Job, market: &Market) -> LineContext {

@@ -155,6 +155,32 @@ fn quotes_of_another_market_do_not_count() {
 }
 
 #[test]
+fn incident_2_four_bad_lines_leave_77_players_to_run() {
+    let outcomes: Vec<Outcome> = (0..81)
+        .map(|i| {
+            let mut job = job();
+            job.id.player = format!("player{i}").parse().unwrap();
+            if i < 4 {
+                let invented = |q: Quote| Quote { event_id: None, line: "20".parse().unwrap(), ..q };
+                job.quotes = job.quotes.into_iter().map(invented).collect();
+            }
+            run(&job, 27.0)
+        })
+        .collect();
+    let of_code = |code| outcomes.iter().filter(|o| o.code == code).count();
+    assert_eq!((of_code(Code::Predicted), of_code(Code::Placeholder)), (77, 4));
+}
+
+#[test]
+fn incident_88_empty_refused_and_chosen_are_three_things() {
+    let nobody = ended(&Job { quotes: vec![], ..job() });
+    let refused = ended(&Job { quotes: vec![quote("fanduel", "24.5", "", "-110")], ..job() });
+    assert_eq!((nobody.code, nobody.kind()), (Code::NoLine, OutcomeKind::Skipped));
+    assert_eq!((refused.code, refused.kind()), (Code::OneSided, OutcomeKind::Rejected));
+    assert!(went(&job()).lines.contains_key(&Market::points()));
+}
+
+#[test]
 fn only_alternates_are_no_line() {
     let quotes = job().quotes.into_iter().map(|q| Quote { is_main: false, ..q }).collect();
     assert_eq!(ended(&Job { quotes, ..job() }).code, Code::NoLine);

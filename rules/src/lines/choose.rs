@@ -27,14 +27,20 @@ pub struct ChosenLine {
 /// Chooses among the survivors of [`super::judge()`]; none when there is none. A quote without book or prices is never
 /// chosen, whoever passes it.
 pub fn choose(survivors: &[Quote], policy: &LinePolicy) -> Option<ChosenLine> {
+    choose_among(&survivors.iter().collect::<Vec<_>>(), policy)
+}
+
+/// The same without copies, for the gate.
+pub(crate) fn choose_among(survivors: &[&Quote], policy: &LinePolicy) -> Option<ChosenLine> {
     let (quote, book, both) = survivors
         .iter()
+        .copied()
         .filter_map(|quote| {
             let book = quote.book.as_deref()?;
             let both = TwoSided::of(quote.over.as_ref()?, quote.under.as_ref()?)?;
             (quote.snapshot_at.is_some() && quote.event_id.is_some()).then_some((quote, book, both))
         })
-        .min_by_key(|(quote, book, _)| (policy.rank_of(*book), quote.line))?;
+        .min_by_key(|(quote, book, _)| (policy.rank_of(book), quote.line))?;
     let main_by_book: BTreeMap<String, Line> =
         survivors.iter().filter_map(|q| Some((q.book.clone()?, q.line))).collect();
     let counting: Vec<i32> = main_by_book

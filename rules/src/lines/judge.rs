@@ -36,12 +36,22 @@ pub struct Judged {
 
 /// Judges the main quotes of one player and market. Alternates are neither judged nor counted.
 pub fn judge(quotes: &[Quote], ctx: &LineContext, policy: &LinePolicy) -> Judged {
+    let (survivors, refused) = judge_all(quotes, ctx, policy);
+    Judged { survivors: survivors.into_iter().cloned().collect(), refused }
+}
+
+/// The same without copies, for the gate.
+pub(crate) fn judge_all<'q>(
+    quotes: impl IntoIterator<Item = &'q Quote> + Clone,
+    ctx: &LineContext,
+    policy: &LinePolicy,
+) -> (Vec<&'q Quote>, Vec<CodeNote>) {
     // Without a figure for the event, the newest quote of the player itself is the least that is known.
-    let seen = quotes.iter().filter_map(|q| q.snapshot_at).filter(|at| *at < ctx.tip_off).max();
+    let seen = quotes.clone().into_iter().filter_map(|q| q.snapshot_at).filter(|at| *at < ctx.tip_off).max();
     let gate = Gate { ctx, policy, newest: ctx.event_newest_snapshot.max(seen) };
     let mut refused = Vec::new();
     let mut standing: Vec<&Quote> = Vec::new();
-    for quote in quotes.iter().filter(|q| q.is_main) {
+    for quote in quotes.into_iter().filter(|q| q.is_main) {
         match gate.alone(quote) {
             Ok(()) => standing.push(quote),
             Err((code, why)) => refused.push(note(quote, code, why)),
@@ -49,7 +59,7 @@ pub fn judge(quotes: &[Quote], ctx: &LineContext, policy: &LinePolicy) -> Judged
     }
     let standing = one_of_each_book(standing, &mut refused);
     let survivors = gate.near_the_median(standing, &mut refused);
-    Judged { survivors: survivors.into_iter().cloned().collect(), refused }
+    (survivors, refused)
 }
 
 type Verdict = Result<(), (Code, String)>;

@@ -3,6 +3,8 @@
 use jiff::SignedDuration;
 use proto::Price;
 
+use crate::odds::Implied;
+
 /// How quotes are judged and ranked. The defaults refuse less than 0.5 % of the main quotes of real books.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -119,10 +121,16 @@ impl LinePolicy {
         (millionths(self.hold_min), millionths(self.hold_max))
     }
 
-    /// True when a main line of a real book may carry this price.
+    /// True when a main line of a real book may carry this price; bounds that are no American prices refuse everything.
     pub(crate) fn price_in_range(&self, price: &Price) -> bool {
-        let american = price.american();
-        self.price_min_american <= american && american <= self.price_max_american
+        let bounds =
+            Implied::of_american(self.price_max_american).zip(Implied::of_american(self.price_min_american));
+        match (Implied::of(price), bounds) {
+            (Some(found), Some((underdog, favourite))) => {
+                found.cmp_probability(underdog).is_ge() && found.cmp_probability(favourite).is_le()
+            }
+            _ => false,
+        }
     }
 
     /// How far a line may be from this median.
@@ -188,5 +196,7 @@ mod tests {
     fn thresholds_that_are_no_numbers_refuse() {
         let broken = LinePolicy { hold_max: f64::NAN, ..LinePolicy::default() };
         assert_eq!(broken.hold_bounds().1, 0);
+        let broken = LinePolicy { price_max_american: 5, ..LinePolicy::default() };
+        assert!(!broken.price_in_range(&"-110".parse().unwrap()));
     }
 }
