@@ -18,6 +18,13 @@ impl Default for RecommendPolicy {
     }
 }
 
+impl RecommendPolicy {
+    /// The policy as text for the fingerprint of a job's inputs.
+    pub fn fingerprint_text(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
 /// The signed margin `predicted - line` and what to do about it.
 ///
 /// OVER needs a positive and UNDER a negative margin, whatever the thresholds say, and a prediction that is no
