@@ -1,0 +1,153 @@
+//! What every part of one instance shares: the two stores, the models, the settings, and doorbells.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jiff::Timestamp;
+use proto::features::FeatureContract;
+use proto::{BatchId, InstanceId};
+use protocol::{Millis, Timing};
+use rules::lines::LinePolicy;
+use state::BatchStore;
+use tokio::sync::Notify;
+use warehouse::Warehouse;
+use workers::ModelShelf;
+
+/// Settings of a batch that a request may override.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchDefaults {
+    /// From opening to the forced end, in milliseconds.
+    pub finish_by_ms: Millis,
+    /// Below this share of predicted jobs nothing is published.
+    pub min_coverage: f64,
+    /// Mean minutes below which a player without a quote is `low_minutes`.
+    pub min_minutes: f64,
+}
+
+/// Shared by the actors and the service of one instance.
+#[derive(Debug)]
+pub struct Context {
+    /// Batch state.
+    pub store: Arc<dyn BatchStore>,
+    /// The tables.
+    pub warehouse: Warehouse,
+    /// The models.
+    pub shelf: Arc<ModelShelf>,
+    /// The features.
+    pub contract: &'static FeatureContract,
+    /// How quotes are judged and ranked.
+    pub lines: Arc<LinePolicy>,
+    /// Times of new batches.
+    pub timing: Timing,
+    /// Defaults of a request.
+    pub defaults: BatchDefaults,
+    /// This process.
+    pub instance: InstanceId,
+    relay_bell: Notify,
+    finalize_bell: tokio::sync::mpsc::Sender<BatchId>,
+    last_turn: AtomicI64,
+    troubles: Mutex<BTreeMap<BatchId, String>>,
+}
+
+/// What a context is made of.
+#[derive(Debug)]
+pub struct ContextParts {
+    /// Batch state.
+    pub store: Arc<dyn BatchStore>,
+    /// The tables.
+    pub warehouse: Warehouse,
+    /// The models.
+    pub shelf: Arc<ModelShelf>,
+    /// How quotes are judged and ranked.
+    pub lines: LinePolicy,
+    /// Times of new batches.
+    pub timing: Timing,
+    /// Defaults of a request.
+    pub defaults: BatchDefaults,
+}
+
+/// The doorbells of an instance, held by the supervisor.
+#[derive(Debug)]
+pub struct Bells {
+    /// Batches that were just closed here. 64: when it is full the sweep finds them within a second.
+    pub finalize: tokio::sync::mpsc::Receiver<BatchId>,
+}
+
+impl Context {
+    /// Makes the context of this process.
+    pub fn new(parts: ContextParts) -> (Arc<Self>, Bells) {
+        let (finalize_bell, finalize) = tokio::sync::mpsc::channel(64);
+        let context = Self {
+            store: parts.store,
+            warehouse: parts.warehouse,
+            shelf: parts.shelf,
+            contract: rules::contract(),
+            lines: Arc::new(parts.lines),
+            timing: parts.timing,
+            defaults: parts.defaults,
+            instance: InstanceId::from_random(rand::random()),
+            relay_bell: Notify::new(),
+            finalize_bell,
+            last_turn: AtomicI64::new(Timestamp::now().as_millisecond()),
+            troubles: Mutex::default(),
+        };
+        (Arc::new(context), Bells { finalize })
+    }
+
+    /// Now, on this host. The one place of the coordinator that reads the clock.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    /// Now in milliseconds: the clock of stores that have none of their own.
+    pub fn wall_clock(&self) -> Millis {
+        self.now().as_millisecond()
+    }
+
+    /// 128 fresh random bits.
+    pub fn random(&self) -> u128 {
+        rand::random()
+    }
+
+    /// A batch was closed here: finalize it now rather than at the next sweep. A lost ring costs a second.
+    pub fn ring_finalizer(&self, batch_id: &BatchId) {
+        let _ = self.finalize_bell.try_send(batch_id.clone());
+    }
+
+    /// An event waits in the outbox.
+    pub fn ring_relay(&self) {
+        self.relay_bell.notify_one();
+    }
+
+    /// Waits for an event.
+    pub(crate) async fn relay_rung(&self) {
+        self.relay_bell.notified().await;
+    }
+
+    /// The supervisor's loop has turned.
+    pub(crate) fn turned(&self) {
+        self.last_turn.store(self.wall_clock(), Ordering::Relaxed);
+    }
+
+    /// Milliseconds since the supervisor's loop last turned.
+    pub fn since_last_turn_ms(&self) -> Millis {
+        self.wall_clock() - self.last_turn.load(Ordering::Relaxed)
+    }
+
+    /// What holds a finalizer up, for `/why`.
+    pub(crate) fn note_trouble(&self, batch_id: &BatchId, trouble: &str) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.insert(batch_id.clone(), trouble.to_owned());
+    }
+
+    /// The finalizer is done.
+    pub(crate) fn clear_trouble(&self, batch_id: &BatchId) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).remove(batch_id);
+    }
+
+    /// What holds the finalizer of this batch up, if it runs here and is held up.
+    pub fn trouble(&self, batch_id: &BatchId) -> Option<String> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).get(batch_id).cloned()
+    }
+}

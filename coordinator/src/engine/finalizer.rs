@@ -1,0 +1,261 @@
+//! The `Finalizer` actor: carries out one ticket.
+//!
+//! Decisions are `protocol::finalizer`'s; this is the thin shell that performs its actions. Handlers never wait
+//! for the world: each action runs as a task that sends the machine its answer. One action is under way at a time,
+//! so the mailbox holds at most that answer, the ticks of a second, and a stop: 16 is ample, and when it is full
+//! only a tick is lost.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context as ActorCtx, Handler, Message};
+use proto::event::CloudEvent;
+use proto::{BatchId, ModelPin, Receipt, RunMode, TicketId};
+use protocol::Closing;
+use protocol::finalizer::{Action, Event, Exit, Finalizer as Machine};
+use protocol::ops::{EndAnswer, StagedJob};
+use state::StoreError;
+use warehouse::PublicationHead;
+
+use super::context::Context;
+use super::gather::{EndedJob, read_staged};
+use super::health;
+use super::supervisor::{FinalizerStopped, Supervisor};
+
+const MAILBOX: usize = 16;
+const TICK: Duration = Duration::from_millis(100);
+const PAGE: usize = 500;
+
+/// One attempt at finalizing one batch.
+pub(crate) struct Finalizer {
+    machine: Machine,
+    work: Arc<Work>,
+    supervisor: Addr<Supervisor>,
+}
+
+/// What the tasks of one finalizer share.
+struct Work {
+    context: Arc<Context>,
+    batch_id: BatchId,
+    ticket: TicketId,
+    gathered: Mutex<Arc<Gathered>>,
+    receipt: Mutex<Option<Receipt>>,
+}
+
+
+/// Everything staged, read once.
+#[derive(Debug, Default)]
+struct Gathered {
+    jobs: Vec<EndedJob>,
+    pins: Vec<ModelPin>,
+}
+
+/// An answer for the machine.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Answer(Event);
+
+impl Finalizer {
+    /// Starts a finalizer; it reports to the supervisor when it stops.
+    pub(crate) fn start(context: Arc<Context>, batch_id: BatchId, supervisor: Addr<Supervisor>) {
+        let ticket = TicketId::from_random(context.random());
+        let work = Work {
+            context,
+            batch_id: batch_id.clone(),
+            ticket,
+            gathered: Mutex::default(),
+            receipt: Mutex::default(),
+        };
+        Self { machine: Machine::new(batch_id), work: Arc::new(work), supervisor }.start();
+    }
+
+    fn step(&mut self, event: Event, ctx: &mut ActorCtx<Self>) {
+        let now = self.work.context.wall_clock();
+        for action in self.machine.step(event, now) {
+            if let Action::Stop(exit) = action {
+                self.stopped(exit);
+                ctx.stop();
+                continue;
+            }
+            let (work, me) = (Arc::clone(&self.work), ctx.address());
+            tokio::spawn(async move {
+                if let Some(event) = work.perform(action).await {
+                    // Full cannot happen with one action under way; a stopped actor needs no answer.
+                    let _ = me.try_send(Answer(event));
+                }
+            });
+        }
+        if let Some(trouble) = &self.machine.trouble {
+            self.work.context.note_trouble(&self.work.batch_id, trouble);
+        }
+    }
+
+    fn stopped(&self, exit: Exit) {
+        let batch_id = self.work.batch_id.clone();
+        match exit {
+            Exit::Done => tracing::info!(batch.id = %batch_id, "finalized `{batch_id}`"),
+            Exit::NotNeeded => tracing::debug!(batch.id = %batch_id, "another finalizer is at `{batch_id}`"),
+            Exit::Refused => tracing::warn!(batch.id = %batch_id, "finalizing `{batch_id}` was refused"),
+        }
+        self.work.context.clear_trouble(&batch_id);
+        // The supervisor forgets a finalizer at its next pass too, should this be lost.
+        let _ = self.supervisor.try_send(FinalizerStopped(batch_id));
+    }
+}
+
+impl Actor for Finalizer {
+    type Context = ActorCtx<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        self.step(Event::Tick, ctx);
+        ctx.run_interval(TICK, |finalizer, ctx| finalizer.step(Event::Tick, ctx));
+    }
+}
+
+impl Handler<Answer> for Finalizer {
+    type Result = ();
+    fn handle(&mut self, Answer(event): Answer, ctx: &mut Self::Context) {
+        self.step(event, ctx);
+    }
+}
+
+impl Work {
+    /// Performs one action; its answer, if the machine waits for one.
+    async fn perform(&self, action: Action) -> Option<Event> {
+        let (store, batch_id, ticket) = (&self.context.store, &self.batch_id, &self.ticket);
+        let now = self.context.wall_clock();
+        let answer = match action {
+            Action::TakeTicket => store.take_ticket(batch_id, ticket, now).await.map(Event::Ticket),
+            Action::RenewTicket => store.renew_ticket(batch_id, ticket, now).await.map(Event::Renewed),
+            Action::Drain(limit) => store.drain(batch_id, ticket, limit, now).await.map(Event::Drained),
+            Action::Gather => self.gather().await,
+            Action::Decide(closing) => Ok(self.decide(closing).await),
+            Action::End => self.end().await,
+            Action::Clean => return Some(self.clean().await),
+            Action::ReturnTicket { error, retry_at } => {
+                // A lost answer only means that the ticket runs out by itself.
+                let _ = store.return_ticket(batch_id, ticket, Some(&error), retry_at, now).await;
+                return None;
+            }
+            Action::Stop(_) => return None,
+        };
+        Some(answer.unwrap_or_else(|error| {
+            tracing::warn!(batch.id = %batch_id, %error, "finalizer of `{batch_id}` waits for the state store");
+            Event::StoreUnreachable
+        }))
+    }
+
+    async fn gather(&self) -> Result<Event, StoreError> {
+        let store = &self.context.store;
+        let view = store.batch(&self.batch_id).await?;
+        let (total, pins) = view.map_or((0, Vec::new()), |view| (view.total, view.pins));
+        let mut gathered = Vec::new();
+        let mut from = 0;
+        loop {
+            let page: Vec<StagedJob> = store.staged(&self.batch_id, from, PAGE).await?;
+            for staged in &page {
+                match read_staged(staged, self.context.contract) {
+                    Ok(ended) => gathered.push(ended),
+                    Err(error) => return Ok(Event::Unreadable(error.to_string())),
+                }
+            }
+            match page.last() {
+                Some(last) => from = last.seq + 1,
+                None => break,
+            }
+        }
+        if gathered.len() as u64 != total {
+            let found = gathered.len();
+            return Ok(Event::Unreadable(format!("{total} jobs, but {found} outcomes are staged")));
+        }
+        *self.gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
+            Arc::new(Gathered { jobs: gathered, pins });
+        Ok(Event::Gathered)
+    }
+
+    async fn decide(&self, closing: Closing) -> Event {
+        let gathered = Arc::clone(&self.gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        match self.publish(&closing, &gathered).await {
+            Ok(receipt) => {
+                *self.receipt.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(receipt);
+                Event::VerdictStands
+            }
+            Err(error) => {
+                tracing::warn!(batch.id = %self.batch_id, %error, "the warehouse did not take the verdict");
+                if error.is_unreachable() {
+                    Event::Unreachable(error.to_string())
+                } else {
+                    Event::Refused(error.to_string())
+                }
+            }
+        }
+    }
+
+    async fn publish(&self, closing: &Closing, gathered: &Gathered) -> Result<Receipt, warehouse::Error> {
+        let (context, batch_id) = (&self.context, &self.batch_id);
+        let Gathered { jobs, pins } = gathered;
+        let health = health::of(context, batch_id, closing, jobs).await?;
+        let head = PublicationHead {
+            batch_id: batch_id.clone(),
+            slate: batch_id.slate(),
+            run_mode: jobs.first().map_or(RunMode::Overnight, |job| job.run_mode),
+            wanted: pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect(),
+        };
+        let mut publication = context.warehouse.begin_publication(head).await?;
+        for page in jobs.chunks(PAGE) {
+            let rows: Vec<_> = page.iter().flat_map(|job| job.rows.iter().cloned()).collect();
+            let outcomes: Vec<_> = page.iter().map(|job| job.outcome.clone()).collect();
+            publication.add(&rows, &outcomes).await?;
+        }
+        Ok(publication.settle(closing, health, context.now()).await?.receipt)
+    }
+
+    async fn end(&self) -> Result<Event, StoreError> {
+        let receipt = self.receipt.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        if let Some(receipt) = receipt {
+            copy_verdict(&self.context, &receipt).await?;
+        }
+        self.context.ring_relay();
+        Ok(Event::Ended)
+    }
+
+    async fn clean(&self) -> Event {
+        match clean_up(&self.context, &self.batch_id).await {
+            Ok(()) => Event::Cleaned,
+            Err(error) => Event::Unreachable(error),
+        }
+    }
+}
+
+/// Copies a verdict into the store: never recomputed, safe to repeat.
+pub(crate) async fn copy_verdict(context: &Context, receipt: &Receipt) -> Result<(), StoreError> {
+    let batch_id = &receipt.batch_id;
+    let event = CloudEvent::batch_ended(receipt, &batch_id.to_string());
+    let receipt_json = serde_json::to_string(receipt).unwrap_or_default();
+    let event_json = serde_json::to_string(&event).unwrap_or_default();
+    let state = receipt.verdict.state;
+    let now = context.wall_clock();
+    let answer = context.store.end(batch_id, state, &receipt_json, &event.id, &event_json, now).await?;
+    match answer {
+        EndAnswer::Ended => {
+            tracing::info!(batch.id = %batch_id, batch.state = %state, "ended `{batch_id}`: {}", receipt.verdict.sentence);
+        }
+        EndAnswer::Conflict(was) => {
+            tracing::error!(batch.id = %batch_id, "alarm: `{batch_id}` had ended as {was}, its verdict says {state}");
+        }
+        EndAnswer::AlreadyEnded | EndAnswer::Unknown => {}
+    }
+    Ok(())
+}
+
+/// Reads the verdict back on another connection, then drops what it was decided from.
+pub(crate) async fn clean_up(context: &Context, batch_id: &BatchId) -> Result<(), String> {
+    match context.warehouse.verdict(batch_id).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return Err(format!("no verdict of {batch_id} can be read back yet")),
+        Err(error) => return Err(error.to_string()),
+    }
+    context.store.drop_staged(batch_id).await.map_err(|error| error.to_string())?;
+    Ok(())
+}

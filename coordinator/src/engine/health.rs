@@ -1,0 +1,118 @@
+//! The facts by which a slate is judged, gathered before the verdict transaction: this batch's players, whoever is
+//! not in it with his newest outcome, and the rows that will be active.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proto::verdict::Health;
+use proto::{BatchId, Code, GameKey, JobId, RowKey, TeamCode};
+use protocol::{Closing, Mode};
+use rules::findings::{GameFacts, ModelFacts, PlayerFacts, RowFacts, SlateFacts};
+
+use super::context::Context;
+use super::gather::EndedJob;
+
+/// Sources of lines that this version knows how to ask.
+const CONFIGURED_SOURCES: usize = 1;
+
+/// Health of the slate as this batch will leave it; none when the batch is thrown away.
+pub(crate) async fn of(
+    context: &Context,
+    batch_id: &BatchId,
+    closing: &Closing,
+    ended: &[EndedJob],
+) -> Result<Option<Health>, warehouse::Error> {
+    if closing.mode == Mode::Discard {
+        return Ok(None);
+    }
+    let slate = batch_id.slate();
+    let games = context.warehouse.games_on(slate.game_date).await?;
+    let earlier = context.warehouse.newest_outcomes(slate).await?;
+    let active = context.warehouse.active_rows(slate).await?;
+
+    let mut players: BTreeMap<JobId, PlayerFacts> = earlier
+        .into_iter()
+        .map(|outcome| {
+            let has_quotes = !matches!(outcome.code, Code::NoLine | Code::LowMinutes);
+            let facts = PlayerFacts { job: outcome.job.clone(), code: outcome.code, has_quotes, quality: None };
+            (outcome.job, facts)
+        })
+        .collect();
+    players.extend(ended.iter().map(|job| (job.facts.job.clone(), job.facts.clone())));
+
+    let mut rows: BTreeMap<RowKey, RowFacts> =
+        active.into_iter().map(|row| (row.key.clone(), RowFacts { before_tip_off: true, ..row_facts_of(row) })).collect();
+    rows.extend(ended.iter().flat_map(|job| &job.rows).map(|row| {
+        let facts = RowFacts {
+            key: row.key.clone(),
+            predicted_value: row.predicted_value,
+            line: row.line,
+            recommendation: row.recommendation,
+            line_source: row.line_source.clone(),
+            line_source_api: row.line_source_api.clone(),
+            in_sample: row.in_sample,
+            before_tip_off: row.line_minutes_before_game >= 0,
+        };
+        (row.key.clone(), facts)
+    }));
+
+    let teams = teams_seen(ended, &rows);
+    let registry = context.shelf.registry();
+    let facts = SlateFacts {
+        game_date: slate.game_date,
+        games: games
+            .into_iter()
+            .map(|game| GameFacts {
+                game: game.game_id,
+                status: game.status,
+                has_lines: players.values().any(|p| p.job.game == game.game_id && p.has_quotes),
+                has_features: has_features(&players, ended, game.game_id),
+                teams_seen: teams.get(&game.game_id).cloned().unwrap_or_default(),
+            })
+            .collect(),
+        players: players.into_values().collect(),
+        rows: rows.into_values().collect(),
+        systems: registry.pins().into_iter().map(|pin| pin.system_id).collect::<BTreeSet<_>>().into_iter().collect(),
+        models: registry
+            .models()
+            .iter()
+            .map(|model| ModelFacts {
+                system_id: model.pin.system_id.clone(),
+                market: model.pin.market.clone(),
+                trained_until: model.card.training.map(|window| window.end),
+            })
+            .collect(),
+        configured_sources: CONFIGURED_SOURCES,
+    };
+    Ok(Some(rules::findings::health(&facts)))
+}
+
+fn row_facts_of(row: warehouse::ActiveRow) -> RowFacts {
+    RowFacts {
+        key: row.key,
+        predicted_value: row.predicted_value,
+        line: row.line,
+        recommendation: row.recommendation,
+        line_source: row.line_source,
+        line_source_api: row.line_source_api,
+        in_sample: row.in_sample,
+        before_tip_off: true,
+    }
+}
+
+/// A game has features when a player of it has a row, or was predicted before (which takes one).
+fn has_features(players: &BTreeMap<JobId, PlayerFacts>, ended: &[EndedJob], game: GameKey) -> bool {
+    ended.iter().any(|job| job.facts.job.game == game && job.facts.quality.is_some())
+        || players.values().any(|player| player.job.game == game && player.code == Code::Predicted)
+}
+
+/// Teams by game: of this batch's players; a row that stays active proves that both were seen before.
+fn teams_seen(ended: &[EndedJob], rows: &BTreeMap<RowKey, RowFacts>) -> BTreeMap<GameKey, BTreeSet<TeamCode>> {
+    let mut teams: BTreeMap<GameKey, BTreeSet<TeamCode>> = BTreeMap::new();
+    for job in ended {
+        teams.entry(job.facts.job.game).or_default().extend(job.team);
+    }
+    for key in rows.keys().filter(|key| !ended.iter().any(|job| job.facts.job.game == key.game)) {
+        teams.entry(key.game).or_default().extend([key.game.home, key.game.away]);
+    }
+    teams
+}

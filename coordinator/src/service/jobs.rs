@@ -1,0 +1,110 @@
+//! From a slate as of an instant to its jobs: who is one, and everything a worker needs to know about him. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Timestamp, ToSpan};
+use proto::league_time::start_of;
+use proto::{InjuryStatus, Job, JobId, Market, ModelPin, PlayerLookup, RunMode, SystemId, TeamCode};
+use proto::features::FeatureContract;
+use rules::lines::LinePolicy;
+use warehouse::{PlayerQuotes, SlateGame, SlateInputs};
+
+/// What a start wants of a slate.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) as_of: Timestamp,
+    pub(crate) run_mode: RunMode,
+    pub(crate) markets: Vec<Market>,
+    pub(crate) systems: Vec<SystemId>,
+    /// None: everybody.
+    pub(crate) players: Option<BTreeSet<PlayerLookup>>,
+    pub(crate) min_minutes: f64,
+    /// True: only whose inputs differ from his last settled outcome.
+    pub(crate) only_changed: bool,
+    pub(crate) pins: Vec<ModelPin>,
+}
+
+/// The jobs of a slate, in order of game and player; one per player and game (incident 35).
+pub(crate) fn build(inputs: &SlateInputs, wanted: &Wanted, contract: &FeatureContract, lines: &LinePolicy) -> Vec<Job> {
+    let policy_text = format!("{} min_minutes {}", lines.fingerprint_text(), wanted.min_minutes);
+    let mut jobs = Vec::new();
+    for (id, quotes) in candidates(inputs) {
+        if wanted.players.as_ref().is_some_and(|players| !players.contains(&id.player)) {
+            continue;
+        }
+        let Some(game) = inputs.games.iter().find(|game| game.row.game_id == id.game) else { continue };
+        let mut job = job_of(inputs, wanted, contract, id, game, quotes);
+        job.inputs_sha256 = rules::inputs::inputs_sha256(&job, &wanted.pins, &policy_text);
+        let settled = inputs.settled.get(&job.id) == Some(&job.inputs_sha256);
+        if !(wanted.only_changed && settled) {
+            jobs.push(job);
+        }
+    }
+    jobs.sort_by(|a, b| (a.id.game, &a.id.player).cmp(&(b.id.game, &b.id.player)));
+    jobs
+}
+
+/// Everybody who is a job: whoever is quoted, and whoever played lately and whose team plays. A player who is quoted
+/// in one game is no job of another, whatever an old roster says (incident 35).
+fn candidates(inputs: &SlateInputs) -> BTreeMap<JobId, Option<&PlayerQuotes>> {
+    let mut ids: BTreeMap<JobId, Option<&PlayerQuotes>> =
+        inputs.quotes.iter().map(|(id, quotes)| (id.clone(), Some(quotes))).collect();
+    let quoted: BTreeSet<&PlayerLookup> = inputs.quotes.keys().map(|id| &id.player).collect();
+    for (lookup, player) in inputs.players.iter().filter(|(_, player)| player.plays_lately) {
+        let game = inputs.games.iter().find(|game| plays_in(game, player.team));
+        if let (Some(game), false) = (game, quoted.contains(lookup)) {
+            ids.insert(JobId { player: lookup.clone(), game: game.row.game_id }, None);
+        }
+    }
+    ids
+}
+
+fn plays_in(game: &SlateGame, team: TeamCode) -> bool {
+    game.row.game_id.opponent_of(team).is_some()
+}
+
+fn job_of(
+    inputs: &SlateInputs,
+    wanted: &Wanted,
+    contract: &FeatureContract,
+    id: JobId,
+    game: &SlateGame,
+    quotes: Option<&PlayerQuotes>,
+) -> Job {
+    let player = inputs.players.get(&id.player);
+    let name = player.map(|player| player.name.clone()).or_else(|| quotes.map(|quotes| quotes.name.clone()));
+    // Without a time the game cannot have begun before its day is over.
+    let tip_off = game.tip_off.unwrap_or_else(|| start_of(id.game.date.saturating_add(1.day())));
+    let as_of = wanted.as_of.min(tip_off);
+    let feature_row = inputs.features.get(&id);
+    let features = feature_row.map(|row| {
+        let mut vector = row.vector.clone();
+        let mut seen = quotes.map(|quotes| quotes.quotes.clone()).unwrap_or_default();
+        seen.extend(quotes.map(|quotes| quotes.openings.clone()).unwrap_or_default());
+        if vector.contract_version == contract.version {
+            rules::line_features::apply(contract, &mut vector, &seen, as_of);
+        }
+        vector
+    });
+    Job {
+        name: name.unwrap_or_else(|| id.player.to_string()),
+        team: player.map(|player| player.team).filter(|team| plays_in(game, *team)),
+        tip_off,
+        game_status: game.row.status,
+        as_of,
+        run_mode: wanted.run_mode,
+        markets: wanted.markets.clone(),
+        systems: wanted.systems.clone(),
+        player_resolved: quotes.is_none_or(|quotes| quotes.resolved),
+        quotes: quotes.map(|quotes| quotes.quotes.clone()).unwrap_or_default(),
+        event_newest_snapshot: game.newest_snapshot,
+        injury: inputs.injuries.get(&id.player).map_or(InjuryStatus::Available, |report| report.status),
+        projected_minutes: player.and_then(|player| player.mean_minutes),
+        min_minutes: wanted.min_minutes,
+        features,
+        features_built_at: feature_row.map(|row| row.built_at),
+        inputs_ingested_at: feature_row.and_then(|row| row.inputs_ingested_at),
+        inputs_sha256: String::new(),
+        id,
+    }
+}

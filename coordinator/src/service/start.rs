@@ -1,0 +1,464 @@
+//! `POST /start`: claim the slate, register, load as of then, add jobs, seal (design.md 4).
+//!
+//! Whatever fails after the claim withdraws it; a process that dies instead leaves a claim whose opener lapses. Both
+//! leave the slate free and its published rows untouched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use proto::api::{NothingStarted, Only, PlayerLine, StartRequest, StartSummary, Started, StateReason};
+use proto::codec::encode_job;
+use proto::league_time::league_date;
+use proto::{BatchId, Job, OpenerToken, OutcomeKind, RunMode, Slate};
+use protocol::ops::{Added, NewJob, OpenBatch, Opened, Sealed};
+use protocol::{MAX_ITEMS_PER_CALL, MAX_JOBS, Millis};
+use rules::gate::{Gate, before_predict};
+use warehouse::{BatchRecord, Completeness, LoadSlate, Registered, Registration, SlateInputs, SlateLoad};
+
+use super::jobs::{Wanted, build};
+use super::operate::check_coverage;
+use super::{Service, ServiceError};
+
+/// Candidates for a batch id: one a second, so a minute of starts in one second would be needed to run out.
+const ID_TRIES: usize = 60;
+
+/// Share of the last week's games that must have box scores.
+const MIN_BOX_SCORES: f64 = 0.8;
+
+/// Answer to a start.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StartOutcome {
+    /// A batch runs, or a dry run said what would.
+    Started(Box<Started>),
+    /// There is nothing to run.
+    Nothing(NothingStarted),
+}
+
+/// A request with every default filled in.
+struct Plan {
+    slate: Slate,
+    wanted: Wanted,
+    finish_by_ms: Millis,
+    min_coverage: f64,
+    whole_slate: bool,
+    force: bool,
+    dry_run: bool,
+    request_json: String,
+}
+
+/// The opener's claim: withdrawn on every way out but the seal.
+struct Claim {
+    batch_id: BatchId,
+    token: OpenerToken,
+    generation: u64,
+}
+
+impl Service {
+    /// Starts a batch for a slate, or says why not.
+    pub async fn start(&self, request: StartRequest, request_id: &str) -> Result<StartOutcome, ServiceError> {
+        let plan = self.plan(&request)?;
+        self.refuse_if_open(&plan.slate, plan.dry_run).await?;
+        let inputs = self.look(&plan).await?;
+        if inputs.games.is_empty() && inputs.completeness.schedule_covers {
+            return Ok(nothing("no_games_scheduled", &plan));
+        }
+        let missing = missing(&inputs.completeness, &plan.slate);
+        if !missing.is_empty() && !plan.force && !plan.dry_run {
+            let detail = format!("the inputs of {} are incomplete; `force` starts anyway", plan.slate.game_date);
+            return Err(ServiceError::Incomplete { detail, missing });
+        }
+        self.check_players(&inputs, &plan)?;
+        if plan.dry_run {
+            let jobs = build(&inputs, &plan.wanted, self.context.contract, &self.context.lines);
+            return Ok(self.forecast(&plan, &inputs, &jobs, missing));
+        }
+        let claim = self.claim(&plan).await?;
+        tracing::info!(batch.id = %claim.batch_id, request.id = request_id, "opened `{}`", claim.batch_id);
+        match self.fill(&plan, &claim).await {
+            Ok(Some(started)) => Ok(StartOutcome::Started(Box::new(started))),
+            Ok(None) => {
+                self.withdraw(&claim, "nothing to do").await?;
+                Ok(nothing("nothing_to_do", &plan))
+            }
+            Err(error) => {
+                // Best effort: a claim that cannot be withdrawn lapses by itself.
+                if let Err(also) = self.withdraw(&claim, &error.to_string()).await {
+                    tracing::warn!(batch.id = %claim.batch_id, error = %also, "a claim was left to lapse");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn plan(&self, request: &StartRequest) -> Result<Plan, ServiceError> {
+        check_coverage(request.min_coverage)?;
+        let (now, defaults) = (self.context.now(), self.context.defaults);
+        let slate = self.slate_of(request.game_date.as_deref().unwrap_or("TODAY"))?;
+        let backfill = slate.game_date < league_date(now);
+        let run_mode = request.run_mode.unwrap_or(if backfill { RunMode::Backfill } else { RunMode::Overnight });
+        let min_minutes = request.min_minutes.unwrap_or(defaults.min_minutes);
+        if !(0.0..=48.0).contains(&min_minutes) {
+            return Err(ServiceError::field("min_minutes", format!("min_minutes is {min_minutes}, it must be 0 to 48")));
+        }
+        let registry = self.context.shelf.registry();
+        let known = |pins: &[proto::ModelPin]| -> (BTreeSet<_>, BTreeSet<_>) {
+            (pins.iter().map(|p| p.market.clone()).collect(), pins.iter().map(|p| p.system_id.clone()).collect())
+        };
+        let (all_markets, all_systems) = known(&registry.pins());
+        let markets = chosen("markets", request.markets.as_deref(), &all_markets)?;
+        let systems = chosen("systems", request.systems.as_deref(), &all_systems)?;
+        let mut pins = registry.pins();
+        pins.retain(|pin| markets.contains(&pin.market) && systems.contains(&pin.system_id));
+        pins.sort();
+        let finish_by = request.finish_by_seconds.map(finish_by_ms).transpose()?;
+        Ok(Plan {
+            slate,
+            wanted: Wanted {
+                as_of: request.as_of.unwrap_or(now),
+                run_mode,
+                markets,
+                systems,
+                players: request.players.as_ref().map(|players| players.iter().cloned().collect()),
+                min_minutes,
+                only_changed: request.only == Only::Changed,
+                pins,
+            },
+            finish_by_ms: finish_by.unwrap_or(defaults.finish_by_ms),
+            min_coverage: request.min_coverage.unwrap_or(defaults.min_coverage),
+            whole_slate: request.players.is_none() && request.only == Only::All,
+            force: request.force,
+            dry_run: request.dry_run,
+            request_json: serde_json::to_string(request).map_err(ServiceError::internal)?,
+        })
+    }
+
+    async fn refuse_if_open(&self, slate: &Slate, dry_run: bool) -> Result<(), ServiceError> {
+        match self.context.store.open_batch_of(slate).await? {
+            Some(batch_id) if !dry_run => Err(self.already_running(&batch_id).await?),
+            _ => Ok(()),
+        }
+    }
+
+    async fn already_running(&self, batch_id: &BatchId) -> Result<ServiceError, ServiceError> {
+        let view = self.context.store.batch(batch_id).await?;
+        let detail = format!("{batch_id} is open for this date: watch it, consolidate it or reset it");
+        Ok(ServiceError::conflict("already-running", detail, view.as_ref()))
+    }
+
+    /// The slate without a claim: what is checked and forecast. The batch itself loads again under its generation.
+    async fn look(&self, plan: &Plan) -> Result<SlateInputs, ServiceError> {
+        match self.load(plan, None).await? {
+            SlateLoad::Inputs(inputs) => Ok(*inputs),
+            SlateLoad::Overtaken { .. } => Err(ServiceError::internal("a look around was refused as overtaken")),
+        }
+    }
+
+    async fn load(&self, plan: &Plan, generation: Option<u64>) -> Result<SlateLoad, ServiceError> {
+        let wanted = LoadSlate {
+            slate: plan.slate,
+            as_of: plan.wanted.as_of,
+            generation,
+            markets: plan.wanted.markets.clone(),
+        };
+        Ok(self.context.warehouse.load_slate(&wanted).await?)
+    }
+
+    fn check_players(&self, inputs: &SlateInputs, plan: &Plan) -> Result<(), ServiceError> {
+        let Some(wanted) = &plan.wanted.players else { return Ok(()) };
+        let known = |player: &&proto::PlayerLookup| {
+            !inputs.players.contains_key(*player) && !inputs.quotes.keys().any(|id| id.player == **player)
+        };
+        match wanted.iter().find(known) {
+            Some(player) => Err(ServiceError::field(
+                "players",
+                format!("`{player}` is not on the slate of {}; `tipoff slate` lists who is", plan.slate.game_date),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Claims the slate in the store, then registers the batch in the warehouse.
+    async fn claim(&self, plan: &Plan) -> Result<Claim, ServiceError> {
+        let token = OpenerToken::from_random(self.context.random());
+        let mut batch_id = BatchId::new(plan.slate.game_date, self.context.now().as_second());
+        for _ in 0..ID_TRIES {
+            let open = OpenBatch {
+                batch_id: batch_id.clone(),
+                token,
+                timing: self.context.timing,
+                finish_by_ms: plan.finish_by_ms,
+                min_coverage: plan.min_coverage,
+                whole_slate: plan.whole_slate,
+                contract_version: self.context.contract.version.clone(),
+                pins: plan.wanted.pins.clone(),
+                request: plan.request_json.clone(),
+            };
+            match self.context.store.open(&open, self.context.wall_clock()).await? {
+                Opened::Opened => {}
+                Opened::SlateTaken { batch_id } => return Err(self.already_running(&batch_id).await?),
+                Opened::IdKnown => {
+                    batch_id = batch_id.next_second();
+                    continue;
+                }
+            }
+            let registration = Registration {
+                batch_id: batch_id.clone(),
+                slate: plan.slate,
+                opener: token.to_string(),
+                request: plan.request_json.clone(),
+                as_of: plan.wanted.as_of,
+                now: self.context.now(),
+            };
+            match self.context.warehouse.register(&registration).await? {
+                Registered::Registered { generation } => return Ok(Claim { batch_id, token, generation }),
+                Registered::IdTaken => {
+                    let _ = self.context.store.withdraw(&batch_id, &token).await?;
+                    batch_id = batch_id.next_second();
+                }
+            }
+        }
+        Err(ServiceError::Busy { detail: "no free batch id within a minute; try again".to_owned() })
+    }
+
+    /// Loads under the generation, adds jobs, seals. None: there is nothing to do.
+    async fn fill(&self, plan: &Plan, claim: &Claim) -> Result<Option<Started>, ServiceError> {
+        let inputs = match self.renewing(claim, self.load(plan, Some(claim.generation))).await?? {
+            SlateLoad::Inputs(inputs) => inputs,
+            SlateLoad::Overtaken { newest } => {
+                return Err(ServiceError::Busy {
+                    detail: format!("generation {newest} of the slate was registered meanwhile; try again"),
+                });
+            }
+        };
+        let jobs = build(&inputs, &plan.wanted, self.context.contract, &self.context.lines);
+        if jobs.is_empty() {
+            return Ok(None);
+        }
+        if jobs.len() > MAX_JOBS {
+            let detail = format!("the slate has {} jobs, a batch takes {MAX_JOBS}; name players", jobs.len());
+            return Err(ServiceError::Busy { detail });
+        }
+        let records: Vec<NewJob> =
+            jobs.iter().map(|job| NewJob { id: job.id.clone(), payload: encode_job(job) }).collect();
+        self.add_and_seal(claim, &records).await?;
+        if let Some(pool) = &self.pool {
+            pool.nudge();
+        }
+        Ok(Some(self.started(plan, claim, &inputs, &jobs)))
+    }
+
+    /// Adds every page, then seals; a store that forgot some (a rollback) gets them again, once.
+    async fn add_and_seal(&self, claim: &Claim, records: &[NewJob]) -> Result<(), ServiceError> {
+        let Claim { batch_id, token, generation } = claim;
+        let store = &self.context.store;
+        for _ in 0..2 {
+            for page in records.chunks(MAX_ITEMS_PER_CALL) {
+                match store.add_jobs(batch_id, token, page, self.context.wall_clock()).await? {
+                    Added::Added { .. } => {}
+                    Added::Duplicate { id } => {
+                        return Err(ServiceError::internal(format!("job {id} was added twice with other contents")));
+                    }
+                    Added::TooMany => {
+                        return Err(ServiceError::Busy { detail: "the state store takes no more jobs".to_owned() });
+                    }
+                    Added::Refused(refusal) => return Err(lost_claim(batch_id, &refusal)),
+                }
+            }
+            let num_jobs = records.len() as u64;
+            match store.seal(batch_id, token, *generation, num_jobs, self.context.wall_clock()).await? {
+                Sealed::Sealed => return Ok(()),
+                Sealed::Missing { have } => tracing::warn!("{batch_id}: {have} of {num_jobs} jobs are there"),
+                Sealed::Refused(refusal) => return Err(lost_claim(batch_id, &refusal)),
+            }
+        }
+        Err(ServiceError::Busy { detail: "the state store lost jobs while they were added; try again".to_owned() })
+    }
+
+    /// Awaits slow work while renewing the opener's lease.
+    async fn renewing<T>(&self, claim: &Claim, work: impl Future<Output = T>) -> Result<T, ServiceError> {
+        let every = Duration::from_millis(self.context.timing.renew_ms as u64);
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = tokio::time::sleep(every) => {
+                    let now = self.context.wall_clock();
+                    let renewed = self.context.store.add_jobs(&claim.batch_id, &claim.token, &[], now).await?;
+                    if let Added::Refused(refusal) = renewed {
+                        return Err(lost_claim(&claim.batch_id, &refusal));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The row first, then the claim: a registered batch that the store does not know would count as lost.
+    async fn withdraw(&self, claim: &Claim, why: &str) -> Result<(), ServiceError> {
+        self.context.warehouse.withdraw(&claim.batch_id, why, self.context.now()).await?;
+        let _ = self.context.store.withdraw(&claim.batch_id, &claim.token).await?;
+        Ok(())
+    }
+
+    fn started(&self, plan: &Plan, claim: &Claim, inputs: &SlateInputs, jobs: &[Job]) -> Started {
+        let id = &claim.batch_id;
+        let links = [
+            ("status", format!("/status?batch_id={id}")),
+            ("players", format!("/batches/{id}/players")),
+            ("why", format!("/batches/{id}/why")),
+            ("predictions", format!("/predictions?game_date={}", plan.slate.game_date)),
+        ];
+        Started {
+            status: "started".to_owned(),
+            batch_id: Some(id.clone()),
+            game_date: plan.slate.game_date,
+            generation: Some(claim.generation),
+            total_jobs: jobs.len() as u64,
+            systems: plan.wanted.systems.clone(),
+            summary: summary(inputs, jobs),
+            links: links.into_iter().map(|(rel, href)| (rel.to_owned(), href)).collect(),
+        }
+    }
+
+    /// What a start would do: the gates are run, nothing is claimed or written.
+    fn forecast(&self, plan: &Plan, inputs: &SlateInputs, jobs: &[Job], missing: Vec<String>) -> StartOutcome {
+        let set = self.context.shelf.stock().set_for(&plan.wanted.pins);
+        let mut summary = summary(inputs, jobs);
+        summary.missing = missing;
+        for job in jobs {
+            let gate = before_predict(job, set.needs(), self.context.contract, &self.context.lines);
+            let code = match gate {
+                Gate::Go(_) => proto::Code::Predicted,
+                Gate::End(outcome) => {
+                    summary.not_predicted.push(PlayerLine {
+                        player_lookup: job.id.player.clone(),
+                        name: job.name.clone(),
+                        game_id: job.id.game.to_string(),
+                        outcome: Some(outcome.kind()),
+                        reason: Some(StateReason { code: outcome.code.to_string(), sentence: outcome.sentence }),
+                        codes: outcome.codes,
+                        attempts: 0,
+                        published: 0,
+                        carried: 0,
+                    });
+                    outcome.code
+                }
+            };
+            *summary.forecast.entry(code.to_string()).or_insert(0) += 1;
+        }
+        debug_assert!(summary.not_predicted.iter().all(|line| line.outcome != Some(OutcomeKind::Predicted)));
+        StartOutcome::Started(Box::new(Started {
+            status: "dry_run".to_owned(),
+            batch_id: None,
+            game_date: plan.slate.game_date,
+            generation: None,
+            total_jobs: jobs.len() as u64,
+            systems: plan.wanted.systems.clone(),
+            summary,
+            links: BTreeMap::new(),
+        }))
+    }
+}
+
+fn nothing(status: &str, plan: &Plan) -> StartOutcome {
+    StartOutcome::Nothing(NothingStarted { status: status.to_owned(), game_date: plan.slate.game_date })
+}
+
+fn lost_claim(batch_id: &BatchId, refusal: &protocol::ops::OpenerRefusal) -> ServiceError {
+    ServiceError::Busy { detail: format!("{batch_id} was closed while it was being filled ({refusal:?}); try again") }
+}
+
+fn summary(inputs: &SlateInputs, jobs: &[Job]) -> StartSummary {
+    let count = |of: &dyn Fn(&Job) -> bool| jobs.iter().filter(|job| of(job)).count() as u64;
+    StartSummary {
+        games: inputs.games.len() as u64,
+        players: jobs.len() as u64,
+        players_with_quotes: count(&|job| !job.quotes.is_empty()),
+        players_with_features: count(&|job| job.features.is_some()),
+        ..StartSummary::default()
+    }
+}
+
+/// What keeps a start from being worth it (design.md 10): a check that fails counts as incomplete.
+fn missing(found: &Completeness, slate: &Slate) -> Vec<String> {
+    let mut missing = Vec::new();
+    if !found.schedule_covers {
+        missing.push(format!("no ingested schedule covers {}", slate.game_date));
+    }
+    let share = found.with_box_scores as f64 / found.games_before.max(1) as f64;
+    if found.games_before > 0 && share < MIN_BOX_SCORES {
+        missing.push(format!(
+            "box scores for {} of the {} games of the seven days before, {:.0} % are required",
+            found.with_box_scores,
+            found.games_before,
+            MIN_BOX_SCORES * 100.0
+        ));
+    }
+    if !found.any_features {
+        let date = slate.game_date;
+        missing.push(format!("no features for {date}; run `tipoff features build --game-date {date}`"));
+    }
+    missing
+}
+
+/// The named ones, each of which must be known, or all; sorted.
+fn chosen<T: Ord + Clone + std::fmt::Display>(
+    field: &str,
+    named: Option<&[T]>,
+    all: &BTreeSet<T>,
+) -> Result<Vec<T>, ServiceError> {
+    let Some(named) = named else { return Ok(all.iter().cloned().collect()) };
+    let known = || all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if let Some(unknown) = named.iter().find(|name| !all.contains(name)) {
+        return Err(ServiceError::field(field, format!("`{unknown}` has no model; known: {}", known())));
+    }
+    if named.is_empty() {
+        return Err(ServiceError::field(field, format!("{field} is empty; leave it out for all: {}", known())));
+    }
+    Ok(named.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect())
+}
+
+/// Finish-by of a request in milliseconds: a second to a day.
+pub(super) fn finish_by_ms(seconds: u64) -> Result<Millis, ServiceError> {
+    match seconds {
+        1..=86_400 => Ok(seconds as Millis * 1_000),
+        _ => Err(ServiceError::field("finish_by_seconds", format!("{seconds} is not between 1 and 86400"))),
+    }
+}
+
+/// When a registered batch was to end, from its stored request.
+pub(super) fn finish_by_of(record: &BatchRecord, default_ms: Millis) -> Timestamp {
+    let request: Option<StartRequest> = serde_json::from_str(&record.request).ok();
+    let ms = request
+        .and_then(|request| request.finish_by_seconds)
+        .and_then(|seconds| finish_by_ms(seconds).ok())
+        .unwrap_or(default_ms);
+    record.registered_at.checked_add(jiff::SignedDuration::from_millis(ms)).unwrap_or(record.registered_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn incomplete_inputs_are_named() {
+        let full = Completeness {
+            schedule_covers: true,
+            games_before: 50,
+            final_before: 50,
+            with_box_scores: 40,
+            any_features: true,
+        };
+        let slate = Slate::nba(jiff::civil::date(2026, 1, 23));
+        assert_eq!(missing(&full, &slate), [""; 0]);
+        for (found, word) in [
+            (Completeness { schedule_covers: false, ..full }, "schedule"),
+            (Completeness { with_box_scores: 39, ..full }, "box scores for 39 of the 50"),
+            (Completeness { any_features: false, ..full }, "features build"),
+        ] {
+            let missing = missing(&found, &slate);
+            assert!(missing.len() == 1 && missing[0].contains(word), "{missing:?}");
+        }
+        assert_eq!(missing(&Completeness::default(), &slate).len(), 2, "nothing known is incomplete");
+    }
+}
