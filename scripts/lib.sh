@@ -1,6 +1,7 @@
 # Shared by the scripts of this repository; sourced, never run.
 # shellcheck shell=bash
 
+repository="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 cache_dir="${XDG_CACHE_HOME:-$HOME/.cache}/tipoff"
 
 # Where cargo builds: what the caller set, else the machine's shared folder if there is one, else the clone's own.
@@ -62,6 +63,7 @@ stop_redis() {
 }
 
 # Builds the release binary and sets tipoff to its path.
+# shellcheck disable=SC2034 # the script that sources this runs it
 build_release() {
     choose_target_dir
     cargo build --manifest-path "$repository/Cargo.toml" --release --locked --bin tipoff >&2
