@@ -76,6 +76,16 @@ pub enum ConfigError {
         /// The rule it breaks.
         why: String,
     },
+    /// An address of a store that cannot be read; it may hold a password and is not repeated.
+    #[error("{origin}: `{key}`: {why}")]
+    Address {
+        /// The key.
+        key: &'static str,
+        /// Where it was typed.
+        origin: Origin,
+        /// What the address's parser says.
+        why: String,
+    },
     /// Times that contradict each other.
     #[error("[protocol]: {0}")]
     Timing(#[from] protocol::timing::TimingError),

@@ -27,6 +27,8 @@ use std::time::Duration;
 
 use protocol::Timing;
 use rules::lines::LinePolicy;
+use state::StateUrl;
+use warehouse::WarehouseUrl;
 
 /// Name of the configuration file in the working directory.
 pub const FILE_NAME: &str = "tipoff.toml";
@@ -36,10 +38,10 @@ pub const FILE_NAME: &str = "tipoff.toml";
 pub struct Config {
     /// Folder of the embedded stores.
     pub dir: PathBuf,
-    /// Address of the state store: `sqlite:PATH`, `redis://…`.
-    pub state: String,
-    /// Address of the warehouse: `sqlite:PATH`.
-    pub warehouse: String,
+    /// Where open batches live.
+    pub state: StateUrl,
+    /// Where the tables live.
+    pub warehouse: WarehouseUrl,
     /// Folder of further model cards.
     pub models: Option<PathBuf>,
     /// The clocks of the protocol.
@@ -48,6 +50,8 @@ pub struct Config {
     pub finish_by_seconds: u64,
     /// Default floor of coverage.
     pub min_coverage: f64,
+    /// Default of the minutes below which a player without a quote is `low_minutes`.
+    pub min_minutes: f64,
     /// What `serve` needs.
     pub server: ServerConfig,
     /// What the commands that speak HTTP need.
@@ -176,7 +180,7 @@ impl Config {
         if self.server.admin_key.is_none() {
             return Err(ConfigError::ExposedWithoutKey { listen });
         }
-        let embedded = !self.state.starts_with("redis");
+        let embedded = !matches!(self.state, StateUrl::Redis(_));
         if embedded && !self.server.single_machine {
             return Err(ConfigError::ExposedWithEmbeddedState { listen });
         }

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use protocol::Timing;
@@ -10,7 +11,8 @@ use rules::lines::LinePolicy;
 
 use super::layers::Layers;
 use super::{
-    ApiKey, ClientConfig, Config, ConfigError, KeyHash, LogConfig, LogFormat, PoolSize, ServerConfig, show,
+    ApiKey, ClientConfig, Config, ConfigError, KeyHash, LogConfig, LogFormat, Origin, PoolSize, ServerConfig,
+    show,
 };
 
 /// Shortest API key: below it, guessing becomes a plan.
@@ -26,12 +28,13 @@ pub(crate) fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
     }
     let api_key = api_key(layers)?;
     let mut config = Config {
-        state: store_url(layers, "state", &["sqlite:", "redis:", "rediss:"], &dir, "state.db")?,
-        warehouse: store_url(layers, "warehouse", &["sqlite:"], &dir, "warehouse.db")?,
+        state: store_url(layers, "state", dir.join("state.db"))?,
+        warehouse: store_url(layers, "warehouse", dir.join("warehouse.db"))?,
         models: layers.text("models").map(PathBuf::from),
         timing: timing(layers)?,
         finish_by_seconds: seconds(layers, "protocol.finish_by_seconds")?,
-        min_coverage: share(layers, "protocol.min_coverage")?,
+        min_coverage: bounded(layers, "protocol.min_coverage", 1.0)?,
+        min_minutes: bounded(layers, "protocol.min_minutes", 48.0)?,
         server: server(layers, api_key.as_ref())?,
         client: client(layers, api_key)?,
         workers: workers(layers)?,
@@ -49,21 +52,16 @@ pub(crate) fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-fn store_url(
-    layers: &Layers,
-    key: &'static str,
-    schemes: &[&str],
-    dir: &Path,
-    file: &str,
-) -> Result<String, ConfigError> {
-    let Some(url) = layers.text(key) else {
-        return Ok(format!("sqlite:{}", dir.join(file).display()));
-    };
-    if !schemes.iter().any(|scheme| url.len() > scheme.len() && url.starts_with(scheme)) {
-        let why = format!("expected an address that begins with {}", schemes.join(" or "));
-        return Err(layers.refuse(key, why));
-    }
-    Ok(url)
+/// An address as its own parser reads it; a refused text is not repeated, for it may hold a password.
+fn store_url<U>(layers: &Layers, key: &'static str, embedded: PathBuf) -> Result<U, ConfigError>
+where
+    U: FromStr<Err: std::fmt::Display>,
+{
+    let text = layers.text(key).unwrap_or_else(|| format!("sqlite:{}", embedded.display()));
+    text.parse().map_err(|error: U::Err| {
+        let origin = layers.origin(key).cloned().unwrap_or(Origin::Derived("dir"));
+        ConfigError::Address { key, origin, why: error.to_string() }
+    })
 }
 
 fn timing(layers: &Layers) -> Result<Timing, ConfigError> {
@@ -136,7 +134,7 @@ fn api_key(layers: &Layers) -> Result<Option<ApiKey>, ConfigError> {
     let key = key.trim();
     if key.chars().count() < MIN_KEY_CHARS || !key.chars().all(|c| c.is_ascii_graphic()) {
         let why = format!("the key must be {MIN_KEY_CHARS} or more visible ASCII characters");
-        let origin = layers.origin(source).cloned().unwrap_or(super::Origin::Default);
+        let origin = layers.origin(source).cloned().unwrap_or(Origin::Default);
         return Err(ConfigError::Impossible { key: source, found: "(secret)".to_owned(), origin, why });
     }
     Ok(Some(ApiKey::new(key)))
@@ -194,9 +192,9 @@ fn positive(layers: &Layers, key: &'static str) -> Result<usize, ConfigError> {
     }
 }
 
-fn share(layers: &Layers, key: &'static str) -> Result<f64, ConfigError> {
+fn bounded(layers: &Layers, key: &'static str, most: f64) -> Result<f64, ConfigError> {
     match layers.number(key) {
-        Some(x) if (0.0..=1.0).contains(&x) => Ok(x),
-        _ => Err(layers.refuse(key, "expected a share from 0 to 1")),
+        Some(x) if (0.0..=most).contains(&x) => Ok(x),
+        _ => Err(layers.refuse(key, format!("expected 0 to {most}"))),
     }
 }

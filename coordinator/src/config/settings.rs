@@ -105,6 +105,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("protocol.finalizer_lease_ms", Kind::Whole),
     setting("protocol.finish_by_seconds", Kind::Whole),
     setting("protocol.min_coverage", Kind::Number),
+    setting("protocol.min_minutes", Kind::Number),
     setting("protocol.max_attempts", Kind::Whole),
     named("server.listen", Kind::Text, "TIPOFF_LISTEN"),
     named("server.api_key", Kind::Secret, "TIPOFF_API_KEY"),

@@ -38,8 +38,11 @@ pub(crate) fn shown(layers: &Layers, config: &Config) -> Vec<ShownSetting> {
 fn value_and_origin(setting: &Setting, layers: &Layers, config: &Config) -> (String, Origin) {
     match (layers.value(setting.key), layers.origin(setting.key)) {
         (Some(value), Some(origin)) => {
-            let text = match setting.kind {
-                Kind::Secret => "(set)".to_owned(),
+            let text = match (setting.key, setting.kind) {
+                // Written by their own types, which leave passwords out.
+                ("state", _) => config.state.to_string(),
+                ("warehouse", _) => config.warehouse.to_string(),
+                (_, Kind::Secret) => "(set)".to_owned(),
                 _ => without_password(&plain(value)),
             };
             (text, origin.clone())
@@ -52,8 +55,8 @@ fn derived(key: &str, config: &Config) -> (String, Origin) {
     let timing = &config.timing;
     let lease = Origin::Derived("protocol.lease_ms");
     match key {
-        "state" => (config.state.clone(), Origin::Derived("dir")),
-        "warehouse" => (config.warehouse.clone(), Origin::Derived("dir")),
+        "state" => (config.state.to_string(), Origin::Derived("dir")),
+        "warehouse" => (config.warehouse.to_string(), Origin::Derived("dir")),
         "protocol.renew_ms" => (timing.renew_ms.to_string(), lease),
         "protocol.job_deadline_ms" => (timing.job_deadline_ms.to_string(), lease),
         "protocol.finalizer_lease_ms" => (timing.finalizer_lease_ms.to_string(), lease),

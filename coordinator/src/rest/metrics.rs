@@ -1,0 +1,61 @@
+//! What Prometheus reads: requests by route, status and duration, and gauges asked of the service at each scrape.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use ::metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+use crate::service::{Service, StatusAnswer};
+
+/// Upper bounds in seconds: from an in-memory answer to the request limit.
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 30.0];
+
+static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// Installs the recorder of this process, once; a second router shares it.
+pub(crate) fn install() -> Option<&'static PrometheusHandle> {
+    let handle = HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new().set_buckets(&SECONDS).ok()?;
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        // Somebody else's recorder stays; `/metrics` then has nothing to show and says so.
+        ::metrics::set_global_recorder(recorder).ok()?;
+        describe();
+        Some(handle)
+    });
+    handle.as_ref()
+}
+
+/// Says what each metric means.
+pub fn describe() {
+    describe_counter!("tipoff_http_requests_total", "Requests by method, route and status.");
+    describe_histogram!("tipoff_http_request_duration_seconds", "Time to answer, by route.");
+    describe_gauge!("tipoff_ready", "1 when every check of /readyz holds.");
+    describe_gauge!("tipoff_open_batches", "Batches that have not ended.");
+    describe_gauge!("tipoff_open_jobs", "Jobs of open batches by place.");
+    describe_gauge!("tipoff_staged_rows", "Rows of open batches that wait for the verdict.");
+}
+
+/// Counts one answered request.
+pub(crate) fn count_request(method: &'static str, route: &str, status: u16, elapsed: Duration) {
+    let route = route.to_owned();
+    counter!("tipoff_http_requests_total", "method" => method, "route" => route.clone(), "status" => status.to_string())
+        .increment(1);
+    histogram!("tipoff_http_request_duration_seconds", "route" => route).record(elapsed.as_secs_f64());
+}
+
+/// The page of `GET /metrics`.
+pub(crate) async fn page(service: &Service) -> Option<String> {
+    let handle = install()?;
+    gauge!("tipoff_ready").set(f64::from(u8::from(service.ready().await.ok)));
+    if let Ok(StatusAnswer::Open(open)) = service.status(None, None).await {
+        gauge!("tipoff_open_batches").set(open.batches.len() as f64);
+        let sum = |of: fn(&proto::api::BatchStatus) -> u64| open.batches.iter().map(of).sum::<u64>() as f64;
+        gauge!("tipoff_open_jobs", "place" => "queued").set(sum(|batch| batch.progress.queued));
+        gauge!("tipoff_open_jobs", "place" => "leased").set(sum(|batch| batch.progress.leased));
+        gauge!("tipoff_staged_rows").set(sum(|batch| batch.rows.staged));
+    }
+    handle.run_upkeep();
+    Some(handle.render())
+}
