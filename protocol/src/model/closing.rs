@@ -23,19 +23,15 @@ impl Model {
         match batch.state {
             BatchState::Ended(end) => return Closed::Ended(end),
             BatchState::Finalizing => {
-                if let Some(closing) = &mut batch.closing {
-                    if reason == CloseReason::Reset && closing.mode == Mode::Publish {
-                        closing.mode = Mode::Discard;
-                        closing.reason = CloseReason::Reset;
-                        batch.updated_at = now;
-                        batch.log.push_back(crate::ops::LogEntry {
-                            at: now,
-                            text: "reset while finalizing".into(),
-                        });
-                    }
-                    return Closed::Finalizing(closing.clone());
+                let Some(mut closing) = batch.closing.clone() else { return Closed::Refused(batch.state) };
+                if reason == CloseReason::Reset && closing.mode == Mode::Publish {
+                    closing.mode = Mode::Discard;
+                    closing.reason = CloseReason::Reset;
+                    batch.closing = Some(closing.clone());
+                    batch.updated_at = now;
+                    batch.log(now, "reset while finalizing");
                 }
-                return Closed::Refused(batch.state);
+                return Closed::Finalizing(closing);
             }
             BatchState::Filling | BatchState::Running => {}
         }

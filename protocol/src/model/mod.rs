@@ -169,7 +169,7 @@ pub struct Model {
 
 impl Batch {
     pub(crate) fn log(&mut self, at: Millis, text: impl Into<String>) {
-        if self.log.len() == LOG_ENTRIES {
+        if self.log.len() >= LOG_ENTRIES {
             self.log.pop_front();
         }
         self.log.push_back(LogEntry { at, text: text.into() });

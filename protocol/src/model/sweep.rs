@@ -29,7 +29,11 @@ impl Model {
         let is_due = |(key, at): &(DueKey, Millis)| *at <= now || watched.contains(&(key.clone(), *at));
         let due: Vec<_> = self.due_index().into_iter().filter(is_due).collect();
         swept.more = due.len() > limit;
-        for (key, _) in due.into_iter().take(limit) {
+        for (key, at) in due.into_iter().take(limit) {
+            // An earlier entry of this pass may have settled it: a batch that its last lease closed is not due again.
+            if self.due.get(&key) != Some(&at) {
+                continue;
+            }
             match key {
                 DueKey::Lease(lease) => self.expire_lease(lease, &mut swept, now),
                 DueKey::Opener(batch) => self.close_due(batch, CloseReason::NeverSealed, &mut swept, now),
