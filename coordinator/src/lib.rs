@@ -3,5 +3,9 @@
 //! The only crate that knows HTTP servers and command lines, and the only one that sees everybody else.
 //!
 //! - [`config`]: four layers, resolved and validated once.
+//! - [`engine`]: the actors, and what the parts of one instance share.
+//! - [`service`]: what an operator can ask for, without HTTP.
 
 pub mod config;
+pub mod engine;
+pub mod service;

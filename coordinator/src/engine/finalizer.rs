@@ -42,7 +42,6 @@ struct Work {
     receipt: Mutex<Option<Receipt>>,
 }
 
-
 /// Everything staged, read once.
 #[derive(Debug, Default)]
 struct Gathered {
@@ -73,7 +72,7 @@ impl Finalizer {
         let now = self.work.context.wall_clock();
         for action in self.machine.step(event, now) {
             if let Action::Stop(exit) = action {
-                self.stopped(exit);
+                self.say_goodbye(exit);
                 ctx.stop();
                 continue;
             }
@@ -90,7 +89,7 @@ impl Finalizer {
         }
     }
 
-    fn stopped(&self, exit: Exit) {
+    fn say_goodbye(&self, exit: Exit) {
         let batch_id = self.work.batch_id.clone();
         match exit {
             Exit::Done => tracing::info!(batch.id = %batch_id, "finalized `{batch_id}`"),

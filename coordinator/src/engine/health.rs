@@ -31,16 +31,18 @@ pub(crate) async fn of(
 
     let mut players: BTreeMap<JobId, PlayerFacts> = earlier
         .into_iter()
-        .map(|outcome| {
+        .map(|stored| {
+            let outcome = stored.outcome;
             let has_quotes = !matches!(outcome.code, Code::NoLine | Code::LowMinutes);
-            let facts = PlayerFacts { job: outcome.job.clone(), code: outcome.code, has_quotes, quality: None };
+            let facts =
+                PlayerFacts { job: outcome.job.clone(), code: outcome.code, has_quotes, quality: None };
             (outcome.job, facts)
         })
         .collect();
     players.extend(ended.iter().map(|job| (job.facts.job.clone(), job.facts.clone())));
 
     let mut rows: BTreeMap<RowKey, RowFacts> =
-        active.into_iter().map(|row| (row.key.clone(), RowFacts { before_tip_off: true, ..row_facts_of(row) })).collect();
+        active.into_iter().map(|row| (row.key.clone(), row_facts_of(row))).collect();
     rows.extend(ended.iter().flat_map(|job| &job.rows).map(|row| {
         let facts = RowFacts {
             key: row.key.clone(),
@@ -71,7 +73,13 @@ pub(crate) async fn of(
             .collect(),
         players: players.into_values().collect(),
         rows: rows.into_values().collect(),
-        systems: registry.pins().into_iter().map(|pin| pin.system_id).collect::<BTreeSet<_>>().into_iter().collect(),
+        systems: registry
+            .pins()
+            .into_iter()
+            .map(|pin| pin.system_id)
+            .collect::<BTreeSet<_>>()
+            .into_iter()
+            .collect(),
         models: registry
             .models()
             .iter()
@@ -106,7 +114,10 @@ fn has_features(players: &BTreeMap<JobId, PlayerFacts>, ended: &[EndedJob], game
 }
 
 /// Teams by game: of this batch's players; a row that stays active proves that both were seen before.
-fn teams_seen(ended: &[EndedJob], rows: &BTreeMap<RowKey, RowFacts>) -> BTreeMap<GameKey, BTreeSet<TeamCode>> {
+fn teams_seen(
+    ended: &[EndedJob],
+    rows: &BTreeMap<RowKey, RowFacts>,
+) -> BTreeMap<GameKey, BTreeSet<TeamCode>> {
     let mut teams: BTreeMap<GameKey, BTreeSet<TeamCode>> = BTreeMap::new();
     for job in ended {
         teams.entry(job.facts.job.game).or_default().extend(job.team);

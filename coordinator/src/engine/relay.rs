@@ -36,7 +36,7 @@ async fn deliver_round(context: &Context) -> Result<(), state::StoreError> {
             context.store.outbox_failed(&event.id, "no sink knows this event", now).await?;
             continue;
         };
-        match context.warehouse.mark_announced(&batch_id, context.now()).await {
+        match context.warehouse.announced(&batch_id, context.now()).await {
             Ok(()) => {
                 context.store.outbox_delivered(&event.id).await?;
                 tracing::info!(event.id = %event.id, "announced the end of `{batch_id}`");

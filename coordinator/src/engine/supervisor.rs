@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, AsyncContext, Context as ActorCtx, Handler, Message};
-use proto::{BatchId, RunMode};
 use proto::event::CloudEvent;
+use proto::{BatchId, RunMode};
 use protocol::supervisor::{Registered, Repair, Snapshot, plan};
 use protocol::{CloseReason, Closing, Millis, Mode};
 use warehouse::{PublicationHead, PublishRequest};
@@ -159,12 +159,19 @@ impl Pass {
         loop {
             let due = store.due_index().await?;
             let watched = self.watch.look(&due, timing, now, Instant::now());
-            let swept = store.sweep(timing.lease_ms, &watched, SWEEP_LIMIT, self.context.wall_clock()).await?;
+            let swept =
+                store.sweep(timing.lease_ms, &watched, SWEEP_LIMIT, self.context.wall_clock()).await?;
             if swept.grace {
-                tracing::warn!("the store was not swept for longer than a lease: every lease runs one full length");
+                tracing::warn!(
+                    "the store was not swept for longer than a lease: every lease runs one full length"
+                );
             }
             if swept.requeued + swept.ended > 0 {
-                tracing::warn!(requeued = swept.requeued, ended = swept.ended, "jobs came back from lost leases");
+                tracing::warn!(
+                    requeued = swept.requeued,
+                    ended = swept.ended,
+                    "jobs came back from lost leases"
+                );
             }
             for (batch_id, reason) in &swept.closed {
                 tracing::info!(batch.id = %batch_id, "closed `{batch_id}`: {}", reason.sentence());
@@ -188,7 +195,7 @@ impl Pass {
             .map(|batch| Registered {
                 batch_id: batch.batch_id,
                 has_verdict: batch.has_verdict,
-                announced: batch.announced,
+                announced: false,
             })
             .collect::<Vec<_>>();
         let store = &self.context.store;

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan};
+use proto::features::FeatureContract;
 use proto::league_time::start_of;
 use proto::{InjuryStatus, Job, JobId, Market, ModelPin, PlayerLookup, RunMode, SystemId, TeamCode};
-use proto::features::FeatureContract;
+use rules::RecommendPolicy;
 use rules::lines::LinePolicy;
 use warehouse::{PlayerQuotes, SlateGame, SlateInputs};
 
@@ -25,8 +26,14 @@ pub(crate) struct Wanted {
 }
 
 /// The jobs of a slate, in order of game and player; one per player and game (incident 35).
-pub(crate) fn build(inputs: &SlateInputs, wanted: &Wanted, contract: &FeatureContract, lines: &LinePolicy) -> Vec<Job> {
-    let policy_text = format!("{} min_minutes {}", lines.fingerprint_text(), wanted.min_minutes);
+pub(crate) fn build(
+    inputs: &SlateInputs,
+    wanted: &Wanted,
+    contract: &FeatureContract,
+    lines: &LinePolicy,
+) -> Vec<Job> {
+    let recommend = RecommendPolicy::default().fingerprint_text();
+    let policy_text = format!("{} {recommend} min_minutes {}", lines.fingerprint_text(), wanted.min_minutes);
     let mut jobs = Vec::new();
     for (id, quotes) in candidates(inputs) {
         if wanted.players.as_ref().is_some_and(|players| !players.contains(&id.player)) {

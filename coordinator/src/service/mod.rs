@@ -14,6 +14,7 @@ mod status;
 mod why;
 mod workers;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,13 +22,14 @@ use proto::api::{BatchStatus, OpenBatches, Page};
 use proto::league_time::parse_game_date;
 use proto::{BatchId, Receipt, Slate};
 use protocol::ops::BatchView;
+use warehouse::BatchFilter;
 
+pub use self::workers::{LeaseInfo, Workers};
 pub use error::ServiceError;
 pub use models::{ModelInfo, Models, RefusedInfo};
 pub use predictions::PredictionQuery;
 pub use start::StartOutcome;
 pub use why::Why;
-pub use self::workers::{LeaseInfo, Workers};
 
 use crate::engine::Context;
 
@@ -137,7 +139,9 @@ impl Service {
         let limit = page_limit(limit)?;
         let before = cursor.map(|text| text.parse::<BatchId>()).transpose();
         let before = before.map_err(|e| ServiceError::field("cursor", e.to_string()))?;
-        let mut records = self.context.warehouse.batches(slate, before, limit + 1).await?;
+        let filter =
+            BatchFilter { game_date: slate.map(|slate| slate.game_date), before, ..BatchFilter::default() };
+        let mut records = self.context.warehouse.batches(&filter, limit as u32 + 1).await?;
         let more = records.len() as u64 > limit;
         records.truncate(limit as usize);
         let next = records.last().filter(|_| more).map(|record| record.batch_id.to_string());
@@ -154,9 +158,14 @@ impl Service {
     }
 
     /// What a slate has and lacks.
-    pub async fn slate(&self, game_date: &str) -> Result<pipeline::SlateReport, ServiceError> {
+    pub async fn slate(&self, game_date: &str) -> Result<pipeline::slate::SlateReport, ServiceError> {
         let slate = self.slate_of(game_date)?;
-        let report = pipeline::slate(&self.context.warehouse, slate.game_date, self.context.now()).await;
+        let pins = self.context.shelf.registry().pins();
+        let markets: Vec<_> =
+            pins.into_iter().map(|pin| pin.market).collect::<BTreeSet<_>>().into_iter().collect();
+        let report =
+            pipeline::slate::slate(&self.context.warehouse, slate.game_date, self.context.now(), &markets)
+                .await;
         report.map_err(ServiceError::internal)
     }
 
@@ -181,11 +190,14 @@ impl Service {
         let store = self.context.store.batches(true).await;
         checks.push(check("state_store", store.map(|open| format!("{} open batches", open.len()))));
         let warehouse = self.context.warehouse.unsettled_batches().await;
-        checks.push(check("warehouse", warehouse.map(|open| format!("{} batches without an announced end", open.len()))));
+        checks.push(check(
+            "warehouse",
+            warehouse.map(|open| format!("{} batches without an announced end", open.len())),
+        ));
         let models = self.context.shelf.registry().models().len();
         checks.push(Check { name: "models", ok: models > 0, sentence: format!("{models} models loaded") });
         if let Some(pool) = &self.pool {
-            checks.push(workers::readiness(&pool.status().await));
+            checks.push(workers::readiness(&pool.status()));
         }
         let quiet = self.context.since_last_turn_ms();
         checks.push(Check {
@@ -197,15 +209,19 @@ impl Service {
     }
 
     async fn open_status(&self, view: &BatchView) -> Result<BatchStatus, ServiceError> {
-        let active = self.context.warehouse.active_count(&view.slate).await?;
+        let active = self.context.warehouse.active_count(view.slate).await?;
         Ok(status::of_open(view, active))
     }
 
     async fn ended_status(&self, batch_id: &BatchId) -> Result<BatchStatus, ServiceError> {
-        let unknown = || ServiceError::not_found(format!("there is no batch {batch_id}; `tipoff status` lists the open ones"));
+        let unknown = || {
+            ServiceError::not_found(format!(
+                "there is no batch {batch_id}; `tipoff status` lists the open ones"
+            ))
+        };
         let record = self.context.warehouse.batch(batch_id).await?.ok_or_else(unknown)?;
         let receipt = self.receipt(batch_id).await?.ok_or_else(unknown)?;
-        let active = self.context.warehouse.active_count(&receipt.slate).await?;
+        let active = self.context.warehouse.active_count(receipt.slate).await?;
         let finish_by = start::finish_by_of(&record, self.context.defaults.finish_by_ms);
         Ok(status::of_ended(&record, &receipt, finish_by, active))
     }
@@ -226,10 +242,11 @@ impl Service {
         if let Some(open) = self.context.store.open_batch_of(&slate).await? {
             return Ok(open);
         }
-        let newest = self.context.warehouse.batches(Some(slate), None, 1).await?;
-        newest.into_iter().next().map(|record| record.batch_id).ok_or_else(|| {
-            ServiceError::not_found(format!("no batch was ever started for {}", slate.game_date))
-        })
+        let filter = BatchFilter { game_date: Some(slate.game_date), ..BatchFilter::default() };
+        let newest = self.context.warehouse.batches(&filter, 20).await?;
+        newest.into_iter().find(|record| record.withdrawn.is_none()).map(|record| record.batch_id).ok_or_else(
+            || ServiceError::not_found(format!("no batch was ever started for {}", slate.game_date)),
+        )
     }
 }
 

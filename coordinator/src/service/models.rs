@@ -82,9 +82,9 @@ pub fn models_of(registry: &models::Registry, today: Date) -> Models {
             metrics: card.metrics.clone(),
         }
     };
-    let refused = registry.refused().iter().map(|refused| RefusedInfo {
-        name: refused.origin.clone(),
-        reason: refused.reason.clone(),
-    });
+    let refused = registry
+        .refused()
+        .iter()
+        .map(|refused| RefusedInfo { name: refused.origin.clone(), reason: refused.reason.clone() });
     Models { models: registry.models().iter().map(info).collect(), refused: refused.collect() }
 }

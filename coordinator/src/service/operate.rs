@@ -3,7 +3,8 @@
 use std::time::Instant;
 
 use proto::api::{
-    BatchStatus, ConsolidateAnswer, ConsolidateForecast, ConsolidateRequest, PatchBatch, ResetAnswer, ResetRequest,
+    BatchStatus, ConsolidateAnswer, ConsolidateForecast, ConsolidateRequest, PatchBatch, ResetAnswer,
+    ResetRequest,
 };
 use proto::{BatchId, EndState, Receipt};
 use protocol::ops::{BatchView, Closed, Patched};
@@ -75,7 +76,8 @@ impl Service {
             Closed::Finalizing(_) => self.context.ring_finalizer(&batch_id),
             Closed::Ended(_) | Closed::Unknown => return self.already_ended(&batch_id).await,
             Closed::Refused(state) => {
-                let detail = format!("{batch_id} is {state}: there is nothing to publish yet; wait, or reset it");
+                let detail =
+                    format!("{batch_id} is {state}: there is nothing to publish yet; wait, or reset it");
                 return Err(ServiceError::conflict("filling", detail, Some(&view)));
             }
             Closed::BelowCoverage { coverage, min_coverage } => {

@@ -51,7 +51,10 @@ impl Service {
     }
 
     /// All rows of a query, for formats that come whole.
-    pub async fn predictions_all(&self, query: PredictionQuery) -> Result<Vec<StoredPrediction>, ServiceError> {
+    pub async fn predictions_all(
+        &self,
+        query: PredictionQuery,
+    ) -> Result<Vec<StoredPrediction>, ServiceError> {
         let mut rows = Vec::new();
         let mut cursor = None;
         loop {
@@ -74,11 +77,14 @@ impl Service {
 
 /// The warehouse's part of a cursor, if the slate still shows the generation it was made for.
 fn resume(cursor: &str, published: u64) -> Result<String, ServiceError> {
-    let parts = cursor.split_once('~').and_then(|(made_for, after)| Some((made_for.parse::<u64>().ok()?, after)));
+    let parts =
+        cursor.split_once('~').and_then(|(made_for, after)| Some((made_for.parse::<u64>().ok()?, after)));
     match parts {
         Some((made_for, after)) if made_for == published => Ok(after.to_owned()),
         Some((made_for, _)) => Err(ServiceError::Gone {
-            detail: format!("the slate has moved from generation {made_for} to {published}; read it from the start"),
+            detail: format!(
+                "the slate has moved from generation {made_for} to {published}; read it from the start"
+            ),
         }),
         None => Err(ServiceError::field("cursor", "not a cursor of this list")),
     }

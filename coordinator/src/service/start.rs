@@ -65,7 +65,8 @@ impl Service {
         }
         let missing = missing(&inputs.completeness, &plan.slate);
         if !missing.is_empty() && !plan.force && !plan.dry_run {
-            let detail = format!("the inputs of {} are incomplete; `force` starts anyway", plan.slate.game_date);
+            let detail =
+                format!("the inputs of {} are incomplete; `force` starts anyway", plan.slate.game_date);
             return Err(ServiceError::Incomplete { detail, missing });
         }
         self.check_players(&inputs, &plan)?;
@@ -96,14 +97,21 @@ impl Service {
         let (now, defaults) = (self.context.now(), self.context.defaults);
         let slate = self.slate_of(request.game_date.as_deref().unwrap_or("TODAY"))?;
         let backfill = slate.game_date < league_date(now);
-        let run_mode = request.run_mode.unwrap_or(if backfill { RunMode::Backfill } else { RunMode::Overnight });
+        let run_mode =
+            request.run_mode.unwrap_or(if backfill { RunMode::Backfill } else { RunMode::Overnight });
         let min_minutes = request.min_minutes.unwrap_or(defaults.min_minutes);
         if !(0.0..=48.0).contains(&min_minutes) {
-            return Err(ServiceError::field("min_minutes", format!("min_minutes is {min_minutes}, it must be 0 to 48")));
+            return Err(ServiceError::field(
+                "min_minutes",
+                format!("min_minutes is {min_minutes}, it must be 0 to 48"),
+            ));
         }
         let registry = self.context.shelf.registry();
         let known = |pins: &[proto::ModelPin]| -> (BTreeSet<_>, BTreeSet<_>) {
-            (pins.iter().map(|p| p.market.clone()).collect(), pins.iter().map(|p| p.system_id.clone()).collect())
+            (
+                pins.iter().map(|p| p.market.clone()).collect(),
+                pins.iter().map(|p| p.system_id.clone()).collect(),
+            )
         };
         let (all_markets, all_systems) = known(&registry.pins());
         let markets = chosen("markets", request.markets.as_deref(), &all_markets)?;
@@ -150,7 +158,9 @@ impl Service {
     async fn look(&self, plan: &Plan) -> Result<SlateInputs, ServiceError> {
         match self.load(plan, None).await? {
             SlateLoad::Inputs(inputs) => Ok(*inputs),
-            SlateLoad::Overtaken { .. } => Err(ServiceError::internal("a look around was refused as overtaken")),
+            SlateLoad::Overtaken { .. } => {
+                Err(ServiceError::internal("a look around was refused as overtaken"))
+            }
         }
     }
 
@@ -172,7 +182,10 @@ impl Service {
         match wanted.iter().find(known) {
             Some(player) => Err(ServiceError::field(
                 "players",
-                format!("`{player}` is not on the slate of {}; `tipoff slate` lists who is", plan.slate.game_date),
+                format!(
+                    "`{player}` is not on the slate of {}; `tipoff slate` lists who is",
+                    plan.slate.game_date
+                ),
             )),
             None => Ok(()),
         }
@@ -205,13 +218,13 @@ impl Service {
             let registration = Registration {
                 batch_id: batch_id.clone(),
                 slate: plan.slate,
-                opener: token.to_string(),
+                opener: token,
                 request: plan.request_json.clone(),
                 as_of: plan.wanted.as_of,
                 now: self.context.now(),
             };
             match self.context.warehouse.register(&registration).await? {
-                Registered::Registered { generation } => return Ok(Claim { batch_id, token, generation }),
+                Registered::Generation(generation) => return Ok(Claim { batch_id, token, generation }),
                 Registered::IdTaken => {
                     let _ = self.context.store.withdraw(&batch_id, &token).await?;
                     batch_id = batch_id.next_second();
@@ -257,10 +270,14 @@ impl Service {
                 match store.add_jobs(batch_id, token, page, self.context.wall_clock()).await? {
                     Added::Added { .. } => {}
                     Added::Duplicate { id } => {
-                        return Err(ServiceError::internal(format!("job {id} was added twice with other contents")));
+                        return Err(ServiceError::internal(format!(
+                            "job {id} was added twice with other contents"
+                        )));
                     }
                     Added::TooMany => {
-                        return Err(ServiceError::Busy { detail: "the state store takes no more jobs".to_owned() });
+                        return Err(ServiceError::Busy {
+                            detail: "the state store takes no more jobs".to_owned(),
+                        });
                     }
                     Added::Refused(refusal) => return Err(lost_claim(batch_id, &refusal)),
                 }
@@ -272,7 +289,9 @@ impl Service {
                 Sealed::Refused(refusal) => return Err(lost_claim(batch_id, &refusal)),
             }
         }
-        Err(ServiceError::Busy { detail: "the state store lost jobs while they were added; try again".to_owned() })
+        Err(ServiceError::Busy {
+            detail: "the state store lost jobs while they were added; try again".to_owned(),
+        })
     }
 
     /// Awaits slow work while renewing the opener's lease.
@@ -295,7 +314,11 @@ impl Service {
 
     /// The row first, then the claim: a registered batch that the store does not know would count as lost.
     async fn withdraw(&self, claim: &Claim, why: &str) -> Result<(), ServiceError> {
-        self.context.warehouse.withdraw(&claim.batch_id, why, self.context.now()).await?;
+        match self.context.warehouse.withdraw(&claim.batch_id, why, self.context.now()).await {
+            // Never registered: there is only the claim.
+            Ok(()) | Err(warehouse::Error::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
         let _ = self.context.store.withdraw(&claim.batch_id, &claim.token).await?;
         Ok(())
     }
@@ -321,7 +344,13 @@ impl Service {
     }
 
     /// What a start would do: the gates are run, nothing is claimed or written.
-    fn forecast(&self, plan: &Plan, inputs: &SlateInputs, jobs: &[Job], missing: Vec<String>) -> StartOutcome {
+    fn forecast(
+        &self,
+        plan: &Plan,
+        inputs: &SlateInputs,
+        jobs: &[Job],
+        missing: Vec<String>,
+    ) -> StartOutcome {
         let set = self.context.shelf.stock().set_for(&plan.wanted.pins);
         let mut summary = summary(inputs, jobs);
         summary.missing = missing;
@@ -335,7 +364,10 @@ impl Service {
                         name: job.name.clone(),
                         game_id: job.id.game.to_string(),
                         outcome: Some(outcome.kind()),
-                        reason: Some(StateReason { code: outcome.code.to_string(), sentence: outcome.sentence }),
+                        reason: Some(StateReason {
+                            code: outcome.code.to_string(),
+                            sentence: outcome.sentence,
+                        }),
                         codes: outcome.codes,
                         attempts: 0,
                         published: 0,
@@ -365,7 +397,9 @@ fn nothing(status: &str, plan: &Plan) -> StartOutcome {
 }
 
 fn lost_claim(batch_id: &BatchId, refusal: &protocol::ops::OpenerRefusal) -> ServiceError {
-    ServiceError::Busy { detail: format!("{batch_id} was closed while it was being filled ({refusal:?}); try again") }
+    ServiceError::Busy {
+        detail: format!("{batch_id} was closed while it was being filled ({refusal:?}); try again"),
+    }
 }
 
 fn summary(inputs: &SlateInputs, jobs: &[Job]) -> StartSummary {
@@ -413,7 +447,10 @@ fn chosen<T: Ord + Clone + std::fmt::Display>(
         return Err(ServiceError::field(field, format!("`{unknown}` has no model; known: {}", known())));
     }
     if named.is_empty() {
-        return Err(ServiceError::field(field, format!("{field} is empty; leave it out for all: {}", known())));
+        return Err(ServiceError::field(
+            field,
+            format!("{field} is empty; leave it out for all: {}", known()),
+        ));
     }
     Ok(named.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect())
 }
@@ -428,12 +465,14 @@ pub(super) fn finish_by_ms(seconds: u64) -> Result<Millis, ServiceError> {
 
 /// When a registered batch was to end, from its stored request.
 pub(super) fn finish_by_of(record: &BatchRecord, default_ms: Millis) -> Timestamp {
-    let request: Option<StartRequest> = serde_json::from_str(&record.request).ok();
+    let request: Option<StartRequest> =
+        record.request.as_deref().and_then(|json| serde_json::from_str(json).ok());
     let ms = request
         .and_then(|request| request.finish_by_seconds)
         .and_then(|seconds| finish_by_ms(seconds).ok())
         .unwrap_or(default_ms);
-    record.registered_at.checked_add(jiff::SignedDuration::from_millis(ms)).unwrap_or(record.registered_at)
+    let opened_at = record.registered_at.unwrap_or(Timestamp::MIN);
+    opened_at.checked_add(jiff::SignedDuration::from_millis(ms)).unwrap_or(opened_at)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use proto::Receipt;
 use proto::api::{BatchStatus, Progress, RowCounts, StateReason};
 use proto::outcome::OutcomeCounts;
-use proto::Receipt;
 use protocol::Millis;
 use protocol::ops::BatchView;
 use warehouse::BatchRecord;
@@ -39,7 +39,12 @@ pub(crate) fn of_open(view: &BatchView, active: u64) -> BatchStatus {
 }
 
 /// The status of a batch whose verdict stands: the receipt's numbers, in the same shape.
-pub(crate) fn of_ended(record: &BatchRecord, receipt: &Receipt, finish_by: Timestamp, active: u64) -> BatchStatus {
+pub(crate) fn of_ended(
+    record: &BatchRecord,
+    receipt: &Receipt,
+    finish_by: Timestamp,
+    active: u64,
+) -> BatchStatus {
     let jobs = &receipt.jobs;
     let health = receipt.health.as_ref();
     BatchStatus {
@@ -62,7 +67,7 @@ pub(crate) fn of_ended(record: &BatchRecord, receipt: &Receipt, finish_by: Times
         },
         reasons: receipt.reasons.clone(),
         figures: health.map(|health| health.figures.clone()).unwrap_or_default(),
-        started_at: record.registered_at,
+        started_at: record.registered_at.unwrap_or(receipt.decided_at),
         updated_at: receipt.decided_at,
         finish_by,
         ended_at: Some(receipt.decided_at),
@@ -93,7 +98,6 @@ pub(crate) fn progress(total: u64, queued: u64, leased: u64, jobs: &OutcomeCount
         abandoned: jobs.abandoned,
     }
 }
-
 
 /// Milliseconds of the store's clock as an instant; beyond what a calendar holds, its end.
 pub(crate) fn instant(ms: Millis) -> Timestamp {

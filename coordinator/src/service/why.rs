@@ -100,18 +100,28 @@ fn holds(view: &BatchView, own: &[&LeaseView], someone_works: bool, unservable: 
         BatchState::Filling => holds.push(format!("its opener is still adding jobs ({} so far)", view.total)),
         BatchState::Running => {
             for lease in own {
-                holds.push(format!("worker {} holds {} jobs until {}", lease.worker, lease.held, instant(lease.expires_at)));
+                holds.push(format!(
+                    "worker {} holds {} jobs until {}",
+                    lease.worker,
+                    lease.held,
+                    instant(lease.expires_at)
+                ));
             }
             if view.queued > 0 && !someone_works {
                 holds.push(format!("{} jobs wait and no worker is running; start one", view.queued));
             } else if view.queued > 0 && unservable {
-                holds.push(format!("{} jobs wait and no worker here has the models they are pinned to", view.queued));
+                holds.push(format!(
+                    "{} jobs wait and no worker here has the models they are pinned to",
+                    view.queued
+                ));
             } else if view.queued > 0 {
                 holds.push(format!("{} jobs wait for a worker", view.queued));
             }
         }
         BatchState::Finalizing => match view.ticket {
-            Some((ticket, until)) => holds.push(format!("finalizer {ticket} is at it until {}", instant(until))),
+            Some((ticket, until)) => {
+                holds.push(format!("finalizer {ticket} is at it until {}", instant(until)))
+            }
             None => holds.push("it waits for a finalizer".to_owned()),
         },
         BatchState::Ended(_) => {}

@@ -1,9 +1,9 @@
 //! The workers of this instance and every live lease of the store.
 
+use ::workers::PoolStatus;
 use jiff::Timestamp;
 use proto::api::PutWorkers;
 use proto::{BatchId, LeaseId, WorkerId};
-use workers::PoolStatus;
 
 use super::{Check, Service, ServiceError};
 
@@ -45,7 +45,11 @@ impl Service {
     pub async fn workers(&self) -> Result<Workers, ServiceError> {
         let leases = self.context.store.leases().await?;
         let pool = self.pool.as_ref().map(|pool| pool.status());
-        Ok(Workers { instance: self.context.instance.to_string(), pool, leases: leases.iter().map(LeaseInfo::from).collect() })
+        Ok(Workers {
+            instance: self.context.instance.to_string(),
+            pool,
+            leases: leases.iter().map(LeaseInfo::from).collect(),
+        })
     }
 
     /// Resizes this instance's pool, or lets it choose its size.
@@ -56,21 +60,28 @@ impl Service {
             return Err(ServiceError::field("instance", detail));
         }
         let Some(pool) = &self.pool else {
-            return Err(ServiceError::field("size", "this instance was started with --workers 0 and only coordinates"));
+            return Err(ServiceError::field(
+                "size",
+                "this instance was started with --workers 0 and only coordinates",
+            ));
         };
         match (request.size, request.auto) {
-            (Some(size), None) => pool.resize(checked("size", size)?),
+            (Some(size), None) => pool.resize(checked("size", size)?).map_err(busy)?,
             (None, Some(auto)) => {
                 let (min, max) = (checked("auto.min", auto.min)?, checked("auto.max", auto.max)?);
                 if min > max {
                     return Err(ServiceError::field("auto", format!("min {min} is above max {max}")));
                 }
-                pool.auto(min, max);
+                pool.auto(min, max).map_err(busy)?;
             }
             _ => return Err(ServiceError::field("size", "give either size or auto {min, max}")),
         }
         self.workers().await
     }
+}
+
+fn busy(error: ::workers::PoolError) -> ServiceError {
+    ServiceError::Busy { detail: error.to_string() }
 }
 
 fn checked(field: &str, size: u32) -> Result<usize, ServiceError> {
@@ -84,7 +95,10 @@ fn checked(field: &str, size: u32) -> Result<usize, ServiceError> {
 pub(super) fn readiness(pool: &PoolStatus) -> Check {
     let alive = pool.workers.len();
     let (ok, sentence) = if pool.exhausted {
-        (false, format!("{} prediction threads were left behind: restart this process", pool.abandoned_threads))
+        (
+            false,
+            format!("{} prediction threads were left behind: restart this process", pool.abandoned_threads),
+        )
     } else if pool.draining {
         (false, "draining: no new work is taken".to_owned())
     } else if pool.unservable() {

@@ -1,0 +1,1 @@
+SELECT alias, player_lookup FROM player_aliases ORDER BY alias

@@ -1,0 +1,1 @@
+SELECT opener, generation FROM batches WHERE batch_id = $1

@@ -1,0 +1,4 @@
+DELETE FROM staged_rows;
+DELETE FROM staged_outcomes;
+DELETE FROM staged_wanted;
+DELETE FROM staged_started;

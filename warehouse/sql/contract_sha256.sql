@@ -1,0 +1,1 @@
+SELECT sha256 FROM feature_contracts WHERE version = $1

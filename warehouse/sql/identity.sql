@@ -1,0 +1,1 @@
+SELECT id FROM warehouse_identity WHERE only_row = 1

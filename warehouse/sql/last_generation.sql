@@ -1,0 +1,1 @@
+SELECT last_generation FROM slates WHERE sport = $1 AND game_date = $2
