@@ -51,10 +51,12 @@ pub use self::error::{Error, Result};
 pub use self::history::{RosterPlayer, Stamped};
 pub use self::ingest::{IngestBatch, IngestCounts, IngestTransaction, NewKnown, PlayerRow};
 pub use self::predictions::{ActiveRow, PredictionFilter, PredictionPage, StoredOutcome, StoredPrediction};
-pub use self::publish::{JobOutcome, Publication, PublicationHead, Published, PublishRequest};
+pub use self::publish::{JobOutcome, Publication, PublicationHead, PublishRequest, Published};
 pub use self::runs::{Alert, DeadLetter, ErrorClass, ModelRow, RunEnd, RunRecord, RunStart};
 pub use self::settling::Unsettled;
-pub use self::slate::{Completeness, LoadSlate, PlayerQuotes, SlateGame, SlateInputs, SlateLoad, SlatePlayer};
+pub use self::slate::{
+    Completeness, LoadSlate, PlayerQuotes, SlateGame, SlateInputs, SlateLoad, SlatePlayer,
+};
 pub use self::statement::{SqlLimits, SqlTable};
 pub use self::url::WarehouseUrl;
 

@@ -1,0 +1,398 @@
+//! What the verdict does to the tables: short statements inside the one transaction.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use proto::codec::sha256_of_sorted;
+use proto::league_time::league_date;
+use proto::verdict::{Carried, Health, VerdictReason};
+use proto::{BatchId, Code, EndState, GameKey, Receipt, Verdict};
+use protocol::Closing;
+use protocol::verdict::{VerdictInput, decide};
+
+use super::PublicationHead;
+use super::account::Account;
+use super::stage::STARTED;
+use crate::batches::{self, BatchRecord};
+use crate::error::{Doing, Error, Result};
+use crate::history::{self, Args, fetch};
+use crate::sqlite::Conn;
+use crate::sqlite::bulk;
+use crate::{crash, text};
+
+/// Codes whose jobs make the active rows of their keys inactive, with the code as the reason.
+const INVALIDATING: [Code; 2] = [Code::InjuredOut, Code::GamePostponed];
+
+/// Rows of a live run whose game has begun.
+const GAME_STARTED: &str = "game_started";
+
+/// One batch before the verdict transaction.
+pub(super) struct Ruling<'a> {
+    pub(super) head: &'a PublicationHead,
+    pub(super) batch: Option<&'a BatchRecord>,
+    pub(super) account: &'a Account,
+    pub(super) now: Timestamp,
+}
+
+/// What a publication changed.
+#[derive(Default)]
+struct Effect {
+    published: u64,
+    refused: BTreeMap<String, u64>,
+    carried: Vec<Carried>,
+    invalidated: BTreeMap<String, u64>,
+    by_system: BTreeMap<String, u64>,
+    by_market: BTreeMap<String, u64>,
+    by_game: BTreeMap<String, u64>,
+    by_line_source: BTreeMap<String, u64>,
+}
+
+/// The hashes of the slate's active rows after the change.
+struct Active {
+    rows: u64,
+    of_batch: u64,
+    rows_sha256: String,
+    slate_sha256: String,
+}
+
+impl Ruling<'_> {
+    /// Decides, changes the slate if the verdict allows it, and writes the verdict with everything around it.
+    pub(super) async fn apply(
+        &self,
+        conn: &mut Conn,
+        closing: &Closing,
+        health: Option<Health>,
+    ) -> Result<Receipt> {
+        let verdict = self.decide(conn, closing).await?;
+        let effect = if verdict.state.is_published() {
+            self.publish(conn).await?
+        } else {
+            Effect { refused: self.all_refused(&verdict), ..Effect::default() }
+        };
+        let active = self.active(conn).await?;
+        if active.of_batch != effect.published {
+            return Err(Error::Inconsistent {
+                what: format!(
+                    "batch `{}` published {} rows, {} of them are active",
+                    self.head.batch_id, effect.published, active.of_batch
+                ),
+            });
+        }
+        let receipt = self.receipt(verdict, effect, active, health);
+        self.write_outcomes(conn, receipt.verdict.state.is_published()).await?;
+        self.write_verdict(conn, &receipt).await?;
+        self.write_run(conn, &receipt).await?;
+        Ok(receipt)
+    }
+
+    fn generation(&self) -> u64 {
+        self.batch.map_or(0, |batch| batch.generation)
+    }
+
+    /// A batch without a place in the slate's order may not publish: its row says `reset`.
+    async fn decide(&self, conn: &mut Conn, closing: &Closing) -> Result<Verdict> {
+        let reset = |sentence: &str| Verdict {
+            state: EndState::Reset,
+            reason: VerdictReason::Reset,
+            sentence: sentence.to_owned(),
+        };
+        let Some(batch) = self.batch else {
+            return Ok(reset("the batch was never registered in this warehouse; the previous slate stays"));
+        };
+        if batch.withdrawn.is_some() {
+            return Ok(reset("the batch was withdrawn by its opener; the previous slate stays"));
+        }
+        if batch.slate != self.head.slate {
+            return Err(Error::Inconsistent {
+                what: format!(
+                    "batch `{}` is registered for slate `{}`, not `{}`",
+                    batch.batch_id, batch.slate, self.head.slate
+                ),
+            });
+        }
+        let slate = batches::slate_record(conn, self.head.slate).await?;
+        Ok(decide(&VerdictInput {
+            closing,
+            generation: batch.generation,
+            published_generation: slate.published_generation,
+            jobs: &self.account.jobs,
+            reasons: &self.account.reasons,
+        }))
+    }
+
+    /// Rows that were staged and are thrown away carry the verdict's reason; with the other codes they add up.
+    fn all_refused(&self, verdict: &Verdict) -> BTreeMap<String, u64> {
+        let mut refused = self.account.refused.clone();
+        if self.account.rows_staged > 0 {
+            *refused.entry(verdict.reason.to_string()).or_default() += self.account.rows_staged;
+        }
+        refused.retain(|_, count| *count > 0);
+        refused
+    }
+
+    async fn publish(&self, conn: &mut Conn) -> Result<Effect> {
+        let mut effect = Effect { refused: self.account.refused.clone(), ..Effect::default() };
+        let late = self.drop_started(conn).await?;
+        if late > 0 {
+            effect.refused.insert(GAME_STARTED.to_owned(), late);
+        }
+        effect.refused.retain(|_, count| *count > 0);
+        self.supersede(conn).await?;
+        crash::point("verdict.superseded");
+        effect.invalidated = self.invalidate(conn).await?;
+        effect.published = self.insert(conn).await?;
+        crash::point("verdict.inserted");
+        // Incident 27: rows that were staged and did not arrive are a failure, never a success with zero rows.
+        if effect.published != self.account.rows_staged - late {
+            return Err(Error::Inconsistent {
+                what: format!(
+                    "batch `{}` staged {} rows, {late} came too late, {} were written",
+                    self.head.batch_id, self.account.rows_staged, effect.published
+                ),
+            });
+        }
+        effect.carried = self.carried(conn).await?;
+        self.group(conn, &mut effect).await?;
+        self.move_slate(conn).await?;
+        Ok(effect)
+    }
+
+    /// A live run leaves games alone that have begun by the warehouse's clock; a backfill is exempt. Answers how
+    /// many staged rows that costs.
+    async fn drop_started(&self, conn: &mut Conn) -> Result<u64> {
+        let date = self.head.slate.game_date;
+        if date < league_date(self.now) {
+            return Ok(0);
+        }
+        let tips = history::tips_on(conn, date, self.now).await?;
+        let started: Vec<GameKey> =
+            tips.into_iter().filter(|(_, tip)| *tip <= self.now).map(|(game, _)| game).collect();
+        bulk::insert(conn, &STARTED, &started, |game, cells| {
+            cells.text(game);
+        })
+        .await?;
+        let done = sqlx::query(include_str!("../../sql/drop_started.sql"))
+            .execute(conn)
+            .await
+            .doing("leave out games that have begun")?;
+        Ok(done.rows_affected())
+    }
+
+    async fn supersede(&self, conn: &mut Conn) -> Result<()> {
+        let (from, to) = text::game_id_range(self.head.slate.game_date);
+        sqlx::query(include_str!("../../sql/supersede.sql"))
+            .bind(text::instant(self.now))
+            .bind(from)
+            .bind(to)
+            .execute(conn)
+            .await
+            .doing("supersede the active rows")?;
+        Ok(())
+    }
+
+    async fn invalidate(&self, conn: &mut Conn) -> Result<BTreeMap<String, u64>> {
+        let (from, to) = text::game_id_range(self.head.slate.game_date);
+        let mut invalidated = BTreeMap::new();
+        for code in INVALIDATING {
+            let done = sqlx::query(include_str!("../../sql/invalidate.sql"))
+                .bind(text::instant(self.now))
+                .bind(code.as_str())
+                .bind(&from)
+                .bind(&to)
+                .execute(&mut *conn)
+                .await
+                .doing("invalidate rows")?;
+            if done.rows_affected() > 0 {
+                invalidated.insert(code.to_string(), done.rows_affected());
+            }
+        }
+        Ok(invalidated)
+    }
+
+    async fn insert(&self, conn: &mut Conn) -> Result<u64> {
+        let done = sqlx::query(include_str!("../../sql/insert_predictions.sql"))
+            .bind(self.head.batch_id.to_string())
+            .bind(as_i64(self.generation()))
+            .bind(self.head.slate.sport.as_str())
+            .bind(text::date(self.head.slate.game_date))
+            .bind(self.head.run_mode.as_str())
+            .bind(text::instant(self.now))
+            .execute(conn)
+            .await
+            .doing("write the new rows")?;
+        Ok(done.rows_affected())
+    }
+
+    /// Older rows whose key has a job in this batch and that stay active.
+    async fn carried(&self, conn: &mut Conn) -> Result<Vec<Carried>> {
+        let (from, to) = text::game_id_range(self.head.slate.game_date);
+        let args = Args::default().with(self.head.batch_id.to_string()).with(from).with(to);
+        let sql = include_str!("../../sql/carried.sql");
+        fetch(conn, sql, args, "predictions", "list carried rows", |r| {
+            let key = format!("{}|{}|{}|{}", r.text()?, r.text()?, r.text()?, r.text()?);
+            let batch_id: BatchId = r.parsed()?;
+            Ok(Carried { key, batch_id })
+        })
+        .await
+    }
+
+    async fn group(&self, conn: &mut Conn, effect: &mut Effect) -> Result<()> {
+        let sql = include_str!("../../sql/staged_groups.sql");
+        let groups = fetch(conn, sql, Args::default(), "staged_rows", "count the new rows", |r| {
+            Ok(([r.text()?, r.text()?, r.text()?, r.text()?], r.narrow::<u64>()?))
+        })
+        .await?;
+        for ([system, market, game, source], count) in groups {
+            *effect.by_system.entry(system).or_default() += count;
+            *effect.by_market.entry(market).or_default() += count;
+            *effect.by_game.entry(game).or_default() += count;
+            *effect.by_line_source.entry(source).or_default() += count;
+        }
+        Ok(())
+    }
+
+    async fn move_slate(&self, conn: &mut Conn) -> Result<()> {
+        let done = sqlx::query(include_str!("../../sql/publish_slate.sql"))
+            .bind(self.head.slate.sport.as_str())
+            .bind(text::date(self.head.slate.game_date))
+            .bind(as_i64(self.generation()))
+            .bind(self.head.batch_id.to_string())
+            .execute(conn)
+            .await
+            .doing("move the slate to the new generation")?;
+        if done.rows_affected() == 1 {
+            return Ok(());
+        }
+        Err(Error::Inconsistent {
+            what: format!("slate `{}` would not move to generation {}", self.head.slate, self.generation()),
+        })
+    }
+
+    /// Reads back what is active now; the hashes are columns, written when the rows were built.
+    async fn active(&self, conn: &mut Conn) -> Result<Active> {
+        let (from, to) = text::game_id_range(self.head.slate.game_date);
+        let args = Args::default().with(self.head.batch_id.to_string()).with(from).with(to);
+        let sql = include_str!("../sqlite/active_hashes.sql");
+        let groups = fetch(conn, sql, args, "predictions", "read back the active rows", |r| {
+            Ok((r.flag()?, r.narrow::<u64>()?, r.text()?))
+        })
+        .await?;
+        let hashes_of = |only_batch: bool| -> Vec<&str> {
+            let wanted = groups.iter().filter(|(of_batch, ..)| *of_batch || !only_batch);
+            wanted.flat_map(|(_, _, hashes)| hashes.split(' ')).collect()
+        };
+        let count_of = |only_batch: bool| -> u64 {
+            groups.iter().filter(|(of_batch, ..)| *of_batch || !only_batch).map(|(_, rows, _)| rows).sum()
+        };
+        Ok(Active {
+            rows: count_of(false),
+            of_batch: count_of(true),
+            rows_sha256: sha256_of_sorted(hashes_of(true)),
+            slate_sha256: sha256_of_sorted(hashes_of(false)),
+        })
+    }
+
+    fn receipt(&self, verdict: Verdict, effect: Effect, active: Active, health: Option<Health>) -> Receipt {
+        Receipt {
+            batch_id: self.head.batch_id.clone(),
+            slate: self.head.slate,
+            generation: self.generation(),
+            verdict,
+            jobs: self.account.jobs,
+            reasons: self.account.reasons.clone(),
+            rows_owed: self.account.rows_owed,
+            published: effect.published,
+            refused: effect.refused,
+            carried: effect.carried,
+            invalidated: effect.invalidated,
+            by_system: effect.by_system,
+            by_market: effect.by_market,
+            by_game: effect.by_game,
+            by_line_source: effect.by_line_source,
+            active: active.rows,
+            rows_sha256: active.rows_sha256,
+            slate_sha256: active.slate_sha256,
+            health,
+            decided_at: self.now,
+        }
+    }
+
+    async fn write_outcomes(&self, conn: &mut Conn, published: bool) -> Result<()> {
+        sqlx::query(include_str!("../../sql/insert_outcomes.sql"))
+            .bind(self.head.batch_id.to_string())
+            .bind(self.head.slate.sport.as_str())
+            .bind(text::date(self.head.slate.game_date))
+            .bind(as_i64(self.generation()))
+            .bind(text::instant(self.now))
+            .bind(published)
+            .execute(conn)
+            .await
+            .doing("write the job outcomes")?;
+        Ok(())
+    }
+
+    async fn write_verdict(&self, conn: &mut Conn, receipt: &Receipt) -> Result<()> {
+        let json = serde_json::to_string(receipt).map_err(|e| Error::Inconsistent {
+            what: format!("the receipt of batch `{}` cannot be written: {e}", receipt.batch_id),
+        })?;
+        let done = sqlx::query(include_str!("../../sql/write_verdict.sql"))
+            .bind(receipt.batch_id.to_string())
+            .bind(receipt.slate.sport.as_str())
+            .bind(text::date(receipt.slate.game_date))
+            .bind(receipt.verdict.state.as_str())
+            .bind(receipt.verdict.reason.as_str())
+            .bind(&receipt.verdict.sentence)
+            .bind(json)
+            .bind(text::instant(self.now))
+            .execute(conn)
+            .await
+            .doing("write the verdict")?;
+        if done.rows_affected() == 1 {
+            return Ok(());
+        }
+        Err(Error::Inconsistent { what: format!("batch `{}` has a verdict already", receipt.batch_id) })
+    }
+
+    /// Closes the batch's run record on every path (incident 10).
+    async fn write_run(&self, conn: &mut Conn, receipt: &Receipt) -> Result<()> {
+        let verdict = &receipt.verdict;
+        let (status, class) = match verdict.state {
+            EndState::Complete => ("success", None),
+            EndState::Partial => ("partial", None),
+            EndState::Reset => ("cancelled", None),
+            EndState::Failed => ("failed", Some(error_class(verdict.reason))),
+        };
+        let counts = serde_json::json!({
+            "jobs": receipt.jobs,
+            "rows_owed": receipt.rows_owed,
+            "published": receipt.published,
+            "active": receipt.active,
+        });
+        sqlx::query(include_str!("../../sql/finish_batch_run.sql"))
+            .bind(receipt.batch_id.to_string())
+            .bind(text::date(receipt.slate.game_date))
+            .bind(status)
+            .bind(text::instant(self.now))
+            .bind(counts.to_string())
+            .bind((verdict.state != EndState::Complete).then_some(&verdict.sentence))
+            .bind(class)
+            .execute(conn)
+            .await
+            .doing("close the run record")?;
+        Ok(())
+    }
+}
+
+/// What kind of failure a failed verdict is, for the run record.
+fn error_class(reason: VerdictReason) -> &'static str {
+    match reason {
+        VerdictReason::NothingPredicted => "input",
+        VerdictReason::Coverage => "upstream",
+        VerdictReason::Finalizer => "bug",
+        _ => "clean_up",
+    }
+}
+
+fn as_i64(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,169 @@
+//! The verdict transaction: the one place where a batch ends and a slate changes.
+//!
+//! # What is promised
+//! 1. Readers see the slate before or after, never between: everything is one transaction (incidents 19, 22, 36).
+//! 2. One verdict per batch, first writer wins; whoever comes later gets the first one's (incident 19).
+//! 3. Only keys of the batch's own jobs change; a key is game, player, market *and* system (incident 23).
+//! 4. An old row gives way to a new one or to a reason, never to nothing (incidents 25, 26, 27).
+//! 5. An older generation never publishes over a newer one.
+//!
+//! # Order of events
+//! Rows and outcomes are loaded into temporary tables of the writer connection first, without any lock. Then one
+//! transaction of short statements: a verdict is there → stop; decide; supersede; invalidate; insert; read back what
+//! is active; write outcomes, receipt, verdict and run record; COMMIT, which waits for the disk.
+//! A COMMIT whose answer is lost is settled by reading the verdict.
+
+mod account;
+mod apply;
+mod stage;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use proto::verdict::Health;
+use proto::{BatchId, Market, PredictionRow, Receipt, RunMode, Slate, SystemId, Verdict};
+use protocol::Closing;
+
+use self::account::Account;
+pub use self::account::JobOutcome;
+use crate::error::{Doing, Error, Result};
+use crate::sqlite::{Durability, Loan};
+use crate::{Warehouse, batches, crash};
+
+/// Whose publication this is.
+#[derive(Debug, Clone)]
+pub struct PublicationHead {
+    /// The batch.
+    pub batch_id: BatchId,
+    /// Its slate.
+    pub slate: Slate,
+    /// Why it ran.
+    pub run_mode: RunMode,
+    /// Markets and systems it wanted: with its jobs they are the keys it may change.
+    pub wanted: Vec<(Market, SystemId)>,
+}
+
+/// A whole publication at once.
+#[derive(Debug, Clone)]
+pub struct PublishRequest {
+    /// Whose.
+    pub head: PublicationHead,
+    /// What was frozen when the batch was closed.
+    pub closing: Closing,
+    /// The staged rows.
+    pub rows: Vec<PredictionRow>,
+    /// The outcome of every job.
+    pub outcomes: Vec<JobOutcome>,
+    /// The slate's health, computed before.
+    pub health: Option<Health>,
+    /// The warehouse's clock, see [`Warehouse::now`].
+    pub now: Timestamp,
+}
+
+/// How a batch ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Published {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// What it did.
+    pub receipt: Receipt,
+    /// True for the call that wrote it, false when it was there already.
+    pub first: bool,
+}
+
+/// A batch on its way into the temporary tables. It holds this process's writer; dropped, nothing happened.
+#[derive(Debug)]
+pub struct Publication {
+    warehouse: Warehouse,
+    conn: Loan,
+    head: PublicationHead,
+    wanted: BTreeSet<(Market, SystemId)>,
+    generation: u64,
+    account: Account,
+}
+
+impl Warehouse {
+    /// Begins a publication that is loaded page by page.
+    pub async fn begin_publication(&self, head: PublicationHead) -> Result<Publication> {
+        let mut conn = self.store().writer().await?;
+        stage::clear(&mut conn).await?;
+        stage::wanted(&mut conn, &head.wanted).await?;
+        // Row ids contain the generation; it never changes once given, and is compared again under the lock.
+        let generation = batches::batch(&mut conn, &head.batch_id).await?.map_or(0, |batch| batch.generation);
+        let wanted = head.wanted.iter().cloned().collect();
+        let account = Account::default();
+        Ok(Publication { warehouse: self.clone(), conn, head, wanted, generation, account })
+    }
+
+    /// Ends a batch: publishes its rows if the verdict allows it, and writes the verdict in any case.
+    pub async fn publish(&self, request: &PublishRequest) -> Result<Published> {
+        let mut publication = self.begin_publication(request.head.clone()).await?;
+        publication.add(&request.rows, &request.outcomes).await?;
+        publication.settle(&request.closing, request.health.clone(), request.now).await
+    }
+}
+
+impl Publication {
+    /// Loads a page: outcomes of jobs with all of their rows. Takes no lock.
+    pub async fn add(&mut self, rows: &[PredictionRow], outcomes: &[JobOutcome]) -> Result<()> {
+        stage::check(&self.head, &self.wanted, rows, outcomes)?;
+        let mut account = self.account.clone();
+        stage::count(&mut account, rows, outcomes)?;
+        stage::rows(&mut self.conn, &self.head.batch_id, self.generation, rows).await?;
+        stage::outcomes(&mut self.conn, outcomes).await?;
+        self.account = account;
+        Ok(())
+    }
+
+    /// Decides and writes, in one transaction.
+    pub async fn settle(
+        mut self,
+        closing: &Closing,
+        health: Option<Health>,
+        now: Timestamp,
+    ) -> Result<Published> {
+        use sqlx::Connection;
+        crash::point("verdict.loaded");
+        let mut tx =
+            self.conn.begin_with(Durability::Full.begin()).await.doing("begin the verdict transaction")?;
+        crash::point("verdict.begun");
+        let batch = batches::batch(&mut tx, &self.head.batch_id).await?;
+        if let Some((verdict, receipt)) =
+            batch.as_ref().and_then(|batch| batch.verdict.clone().zip(batch.receipt.clone()))
+        {
+            tx.rollback().await.doing("leave the verdict transaction")?;
+            return Ok(Published { verdict, receipt, first: false });
+        }
+        let generation = batch.as_ref().map_or(0, |batch| batch.generation);
+        if generation != self.generation {
+            return Err(Error::Inconsistent {
+                what: format!("batch `{}` was registered while it was being published", self.head.batch_id),
+            });
+        }
+        let ruling = apply::Ruling { head: &self.head, batch: batch.as_ref(), account: &self.account, now };
+        let receipt = ruling.apply(&mut tx, closing, health).await?;
+        crash::point("verdict.before_commit");
+        let committed = tx.commit().await.committing("commit the verdict");
+        crash::point("verdict.after_commit");
+        match committed {
+            Ok(()) => Ok(Published { verdict: receipt.verdict.clone(), receipt, first: true }),
+            Err(lost) => {
+                drop(self.conn);
+                self.warehouse.settled_after(lost, &receipt).await
+            }
+        }
+    }
+}
+
+impl Warehouse {
+    /// After a lost COMMIT: what stands is what can be read.
+    async fn settled_after(&self, lost: Error, ours: &Receipt) -> Result<Published> {
+        match self.verdict(&ours.batch_id).await {
+            Ok(Some((verdict, receipt))) => {
+                let first = receipt == *ours;
+                Ok(Published { verdict, receipt, first })
+            }
+            Ok(None) | Err(_) => Err(lost),
+        }
+    }
+}

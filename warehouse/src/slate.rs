@@ -1,0 +1,387 @@
+//! What a start reads: the whole slate as of an instant, in one read transaction.
+//!
+//! The transaction also sees whether a higher generation of the slate was registered; then the load is refused, so
+//! that generations and inputs have the same order: a batch that may publish over another one has seen at least as
+//! much (design.md 4).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+use proto::tables::{FeatureRow, GameRow, InjuryRow};
+use proto::{GameKey, JobId, Line, Market, PlayerLookup, Quote, Slate, TeamCode};
+use sqlx::query_scalar;
+
+use crate::error::{Doing, Result};
+use crate::history::{self, Args, EventTip, fetch};
+use crate::sqlite::Conn;
+use crate::sqlite::reader::Reader;
+use crate::{AsOf, Warehouse, features, text};
+
+/// A player belongs to the slate without a quote if he played in so many days before it.
+const RECENT_DAYS: i32 = 30;
+/// How far back a returning player's newest game may lie.
+const KNOWN_DAYS: i32 = 400;
+/// The window of the completeness check.
+const COMPLETENESS_DAYS: i32 = 7;
+
+/// What to load.
+#[derive(Debug, Clone)]
+pub struct LoadSlate {
+    /// The slate.
+    pub slate: Slate,
+    /// Quotes and reports up to here.
+    pub as_of: Timestamp,
+    /// The batch's generation: the load is refused when a higher one is registered. None: a look around.
+    pub generation: Option<u64>,
+    /// Markets whose quotes are wanted.
+    pub markets: Vec<Market>,
+}
+
+/// A load, or the reason to withdraw.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SlateLoad {
+    /// The slate.
+    Inputs(Box<SlateInputs>),
+    /// A higher generation is registered.
+    Overtaken {
+        /// The newest one.
+        newest: u64,
+    },
+}
+
+/// A slate as of an instant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlateInputs {
+    /// The games of the date, postponed ones included.
+    pub games: Vec<SlateGame>,
+    /// Quotes of the wanted markets by player and game; only of events whose game is known.
+    pub quotes: BTreeMap<JobId, PlayerQuotes>,
+    /// Everybody whose newest team plays and who played lately, and everybody who is quoted and ever played.
+    pub players: BTreeMap<PlayerLookup, SlatePlayer>,
+    /// Each player's newest availability report.
+    pub injuries: BTreeMap<PlayerLookup, InjuryRow>,
+    /// Feature rows of the date under the opened contract.
+    pub features: BTreeMap<JobId, FeatureRow>,
+    /// Fingerprint of the inputs of each player's last predicted, rejected or skipped outcome in a published batch.
+    pub settled: BTreeMap<JobId, String>,
+    /// Whether the inputs are complete enough to start.
+    pub completeness: Completeness,
+}
+
+/// A game of the slate.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlateGame {
+    /// The schedule's row.
+    pub row: GameRow,
+    /// The earlier of schedule and the vendor's commence time.
+    pub tip_off: Option<Timestamp>,
+    /// The newest snapshot of its events before as-of and tip-off, over all markets, players and books.
+    pub newest_snapshot: Option<Timestamp>,
+}
+
+/// The quotes of one player for one game.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlayerQuotes {
+    /// The name as the source wrote it.
+    pub name: String,
+    /// False when the name fits no player of the two teams.
+    pub resolved: bool,
+    /// Each book's newest quotes per market before as-of and tip-off, main and alternates.
+    pub quotes: Vec<Quote>,
+    /// Each book's earliest main quote per market.
+    pub openings: Vec<Quote>,
+}
+
+/// A player who may be a job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SlatePlayer {
+    /// His name in his newest box score.
+    pub name: String,
+    /// His team in his newest game.
+    pub team: TeamCode,
+    /// The date of that game.
+    pub last_game_date: Date,
+    /// Mean minutes of his last ten games.
+    pub mean_minutes: Option<f64>,
+    /// True when he played in the last 30 days and his team plays tonight: a job even without a quote.
+    pub plays_lately: bool,
+}
+
+/// The counts behind the data-completeness check of a start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Completeness {
+    /// The ingested schedule reaches to the date or beyond, and begins before it.
+    pub schedule_covers: bool,
+    /// Games of the seven days before that were to be played (no preseason, all-star, postponed, cancelled).
+    pub games_before: u64,
+    /// Of these, games known to be final.
+    pub final_before: u64,
+    /// Of these, games with at least one player's box score.
+    pub with_box_scores: u64,
+    /// At least one feature row of the date under the opened contract.
+    pub any_features: bool,
+}
+
+impl Warehouse {
+    /// Loads a slate as of an instant, in one read transaction.
+    pub async fn load_slate(&self, wanted: &LoadSlate) -> Result<SlateLoad> {
+        let mut tx = self.store().read().await?;
+        let newest = last_generation(&mut tx, wanted.slate).await?;
+        if wanted.generation.is_some_and(|generation| newest > generation) {
+            return Ok(SlateLoad::Overtaken { newest });
+        }
+        let date = wanted.slate.game_date;
+        let as_of = AsOf::new(date, wanted.as_of);
+        let rows = history::games_between(&mut tx, date, date).await?;
+        let events = history::events_on(&mut tx, date, wanted.as_of).await?;
+        let games = slate_games(&mut tx, rows, &events, wanted.as_of).await?;
+        let quotes = quotes_of(&mut tx, wanted, &games, &events).await?;
+        let players = players_of(&mut tx, &as_of, &games).await?;
+        let injuries = history::newest_injuries(&mut tx, wanted.as_of).await?;
+        let features = feature_rows(&mut tx, self, &as_of).await?;
+        let settled = settled_inputs(&mut tx, wanted.slate).await?;
+        let completeness = completeness(&mut tx, date, !features.is_empty()).await?;
+        let inputs = SlateInputs { games, quotes, players, injuries, features, settled, completeness };
+        Ok(SlateLoad::Inputs(Box::new(inputs)))
+    }
+}
+
+/// The highest generation ever given for a slate; 0 before the first.
+pub(crate) async fn last_generation(conn: &mut Conn, slate: Slate) -> Result<u64> {
+    let newest: Option<i64> = query_scalar(include_str!("../sql/last_generation.sql"))
+        .bind(slate.sport.as_str())
+        .bind(text::date(slate.game_date))
+        .fetch_optional(conn)
+        .await
+        .doing("read the slate's generations")?;
+    Ok(u64::try_from(newest.unwrap_or(0)).unwrap_or(0))
+}
+
+/// The instant up to which, exclusively, quotes of a game count.
+fn quotes_end(tip_off: Option<Timestamp>) -> Timestamp {
+    tip_off.unwrap_or(Timestamp::MAX)
+}
+
+async fn slate_games(
+    conn: &mut Conn,
+    rows: Vec<GameRow>,
+    events: &[EventTip],
+    as_of: Timestamp,
+) -> Result<Vec<SlateGame>> {
+    let tips = history::earlier_of(&rows, events);
+    let mut games = Vec::with_capacity(rows.len());
+    for row in rows {
+        let tip_off = tips.get(&row.game_id).copied();
+        let mut newest_snapshot: Option<Timestamp> = None;
+        for event in events.iter().filter(|event| event.game_id == Some(row.game_id)) {
+            let newest: Option<String> = query_scalar(include_str!("../sql/newest_snapshot.sql"))
+                .bind(text::date(row.game_id.date))
+                .bind(&event.event_id)
+                .bind(text::instant(as_of))
+                .bind(text::instant(quotes_end(tip_off)))
+                .fetch_one(&mut *conn)
+                .await
+                .doing("read the newest snapshot of an event")?;
+            let newest = newest.and_then(|at| at.parse().ok());
+            newest_snapshot = newest_snapshot.max(newest);
+        }
+        games.push(SlateGame { row, tip_off, newest_snapshot });
+    }
+    Ok(games)
+}
+
+/// A row of the quotes statement.
+struct QuoteRow {
+    player: PlayerLookup,
+    name: String,
+    resolved: bool,
+    quote: Quote,
+    is_newest: bool,
+    is_opening: bool,
+}
+
+async fn quotes_of(
+    conn: &mut Conn,
+    wanted: &LoadSlate,
+    games: &[SlateGame],
+    events: &[EventTip],
+) -> Result<BTreeMap<JobId, PlayerQuotes>> {
+    let mut quotes: BTreeMap<JobId, PlayerQuotes> = BTreeMap::new();
+    for event in events {
+        let Some(game) = games.iter().find(|game| Some(game.row.game_id) == event.game_id) else {
+            continue;
+        };
+        for market in &wanted.markets {
+            let args = Args::default()
+                .with(event.event_id.clone())
+                .with(market.to_string())
+                .with(text::instant(wanted.as_of))
+                .with(text::instant(quotes_end(game.tip_off)));
+            let sql = include_str!("../sql/slate_quotes.sql");
+            let rows =
+                fetch(conn, sql, args, "lines", "read quotes", |r| quote_row(r, &event.event_id, market))
+                    .await?;
+            collect_quotes(&mut quotes, game.row.game_id, rows);
+        }
+    }
+    Ok(quotes)
+}
+
+fn collect_quotes(quotes: &mut BTreeMap<JobId, PlayerQuotes>, game: GameKey, rows: Vec<QuoteRow>) {
+    for row in rows {
+        let QuoteRow { player, name, resolved, quote, is_newest, is_opening } = row;
+        let entry = quotes.entry(JobId { player, game }).or_insert_with(|| PlayerQuotes {
+            name,
+            resolved,
+            quotes: Vec::new(),
+            openings: Vec::new(),
+        });
+        entry.resolved |= resolved;
+        if is_opening && quote.is_main {
+            entry.openings.push(quote.clone());
+        }
+        if is_newest {
+            entry.quotes.push(quote);
+        }
+    }
+}
+
+fn quote_row(r: &mut Reader<'_>, event_id: &str, market: &Market) -> Result<QuoteRow> {
+    let player = r.parsed()?;
+    let name = r.text()?;
+    let resolved = r.flag()?;
+    let quote = Quote {
+        book: Some(r.text()?).filter(|book| !book.is_empty()),
+        event_id: Some(event_id.to_owned()).filter(|id| !id.is_empty()),
+        market: market.clone(),
+        line: Line::from_half_points(r.narrow()?),
+        over: r.opt_parsed()?,
+        under: r.opt_parsed()?,
+        snapshot_at: r.opt_instant()?,
+        market_updated_at: r.opt_instant()?,
+        is_main: r.flag()?,
+        source: r.text()?,
+    };
+    Ok(QuoteRow { player, name, resolved, quote, is_newest: r.flag()?, is_opening: r.flag()? })
+}
+
+async fn players_of(
+    conn: &mut Conn,
+    as_of: &AsOf,
+    games: &[SlateGame],
+) -> Result<BTreeMap<PlayerLookup, SlatePlayer>> {
+    let before = as_of.results_before();
+    let recent = before.saturating_sub(RECENT_DAYS.days());
+    let playing: BTreeSet<TeamCode> =
+        games.iter().flat_map(|game| [game.row.game_id.away, game.row.game_id.home]).collect();
+    let args = Args::default()
+        .with(text::date(before))
+        .with(text::date(before.saturating_sub(KNOWN_DAYS.days())))
+        .with(text::date(as_of.game_date()));
+    let sql = include_str!("../sql/slate_players.sql");
+    let rows = fetch(conn, sql, args, "player_games", "read players", |r| {
+        let player: PlayerLookup = r.parsed()?;
+        let found = SlatePlayer {
+            name: r.text()?,
+            team: r.parsed()?,
+            last_game_date: r.date()?,
+            mean_minutes: r.opt_real()?,
+            plays_lately: false,
+        };
+        Ok((player, found, r.flag()?))
+    })
+    .await?;
+    let mut players = BTreeMap::new();
+    for (lookup, mut player, is_quoted) in rows {
+        player.plays_lately = player.last_game_date >= recent && playing.contains(&player.team);
+        if player.plays_lately || is_quoted {
+            players.insert(lookup, player);
+        }
+    }
+    Ok(players)
+}
+
+/// The rows of the date, each with the newest ingestion among its inputs as they are now: an input that came in
+/// after the row was built makes it stale.
+async fn feature_rows(
+    conn: &mut Conn,
+    warehouse: &Warehouse,
+    as_of: &AsOf,
+) -> Result<BTreeMap<JobId, FeatureRow>> {
+    let mut rows = features::features_of(conn, warehouse.columns(), as_of.game_date()).await?;
+    let Some(oldest) = rows.iter().map(|row| row.built_at).min() else {
+        return Ok(BTreeMap::new());
+    };
+    let late = LateInputs::read(conn, as_of, oldest).await?;
+    for row in &mut rows {
+        row.inputs_ingested_at = row.inputs_ingested_at.max(late.of(row));
+    }
+    Ok(rows
+        .into_iter()
+        .map(|row| (JobId { player: row.player_lookup.clone(), game: row.game_id }, row))
+        .collect())
+}
+
+/// Inputs that were ingested after the oldest feature row of a date was built, newest by player, team and game.
+struct LateInputs {
+    by_subject: BTreeMap<String, Timestamp>,
+}
+
+impl LateInputs {
+    async fn read(conn: &mut Conn, as_of: &AsOf, built_at: Timestamp) -> Result<Self> {
+        let before = as_of.results_before();
+        let args = Args::default()
+            .with(text::instant(built_at))
+            .with(text::date(before))
+            .with(text::date(before.saturating_sub(KNOWN_DAYS.days())))
+            .with(text::date(as_of.game_date()))
+            .with(text::instant(as_of.at()));
+        let sql = include_str!("../sql/late_inputs.sql");
+        let rows =
+            fetch(conn, sql, args, "player_games", "read late inputs", |r| Ok((r.text()?, r.instant()?)))
+                .await?;
+        Ok(Self { by_subject: rows.into_iter().collect() })
+    }
+
+    fn of(&self, row: &FeatureRow) -> Option<Timestamp> {
+        let game = row.game_id;
+        [
+            format!("player {}", row.player_lookup),
+            format!("team {}", game.away),
+            format!("team {}", game.home),
+            format!("game {game}"),
+        ]
+        .iter()
+        .filter_map(|subject| self.by_subject.get(subject).copied())
+        .max()
+    }
+}
+
+async fn settled_inputs(conn: &mut Conn, slate: Slate) -> Result<BTreeMap<JobId, String>> {
+    let args = Args::default().with(slate.sport.as_str()).with(text::date(slate.game_date));
+    let sql = include_str!("../sql/settled_inputs.sql");
+    let rows = fetch(conn, sql, args, "job_outcomes", "read settled inputs", |r| {
+        Ok((JobId { player: r.parsed()?, game: r.parsed()? }, r.text()?))
+    })
+    .await?;
+    Ok(rows.into_iter().collect())
+}
+
+async fn completeness(conn: &mut Conn, date: Date, any_features: bool) -> Result<Completeness> {
+    let args = Args::default()
+        .with(text::date(date))
+        .with(text::date(date.saturating_sub(COMPLETENESS_DAYS.days())));
+    let sql = include_str!("../sql/completeness.sql");
+    let rows = fetch(conn, sql, args, "games", "check the completeness of the inputs", |r| {
+        Ok(Completeness {
+            schedule_covers: r.flag()?,
+            games_before: r.narrow()?,
+            final_before: r.narrow()?,
+            with_box_scores: r.narrow()?,
+            any_features,
+        })
+    })
+    .await?;
+    Ok(rows.first().copied().unwrap_or_default())
+}

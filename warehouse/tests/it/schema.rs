@@ -1,0 +1,103 @@
+//! What the schema itself refuses, whoever writes.
+
+use proto::Code;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions};
+use warehouse::{ErrorClass, RunEnd, RunStart, Warehouse};
+
+use crate::fixtures::*;
+
+/// Writes past the warehouse, as a hand at the database would.
+pub async fn write(warehouse: &Warehouse, statement: &str) -> Result<u64, sqlx::Error> {
+    let found = warehouse.sql("select file from pragma_database_list", Default::default()).await.unwrap();
+    let path = found.rows[0][0].clone().unwrap();
+    let mut conn = SqliteConnectOptions::new().filename(path).connect().await?;
+    let done = sqlx::query(AssertSqlSafe(statement.to_owned())).execute(&mut conn).await?;
+    Ok(done.rows_affected())
+}
+
+async fn refusal(warehouse: &Warehouse, statement: &str) -> String {
+    write(warehouse, statement).await.unwrap_err().to_string()
+}
+
+pub async fn incident_54_a_recommendation_against_its_sign_is_refused(warehouse: Warehouse) {
+    run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0), ("b", G1, Code::Predicted, 15.0)]).await;
+    for statement in [
+        "update predictions set recommendation = 'UNDER' where player_lookup = 'a'",
+        "update predictions set recommendation = 'OVER' where player_lookup = 'b'",
+        // Another line under the same recommendation is how it happened.
+        "update predictions set half_points = 61, line_margin = -5.5 where player_lookup = 'a'",
+    ] {
+        let error = refusal(&warehouse, statement).await;
+        assert!(error.contains("recommendation_follows_sign"), "{statement}: {error}");
+    }
+    let error =
+        refusal(&warehouse, "update predictions set half_points = 39 where player_lookup = 'a'").await;
+    assert!(error.contains("margin_is_value_minus_line"), "{error}");
+    // And through the front door: the batch is refused as a whole, the slate stays.
+    let before = active(&warehouse).await;
+    register(&warehouse, 2).await;
+    let mut wrong = request(2, &[("a", G1, Code::Predicted, 19.0)]);
+    wrong.rows[1].recommendation = proto::Recommendation::Over;
+    let error = warehouse.publish(&wrong).await.unwrap_err();
+    assert!(error.is_refused_by_constraint() && error.certainly_not_applied(), "{error}");
+    assert_eq!(active(&warehouse).await, before);
+    assert_eq!(warehouse.verdict(&batch_id(2)).await.unwrap(), None);
+}
+
+pub async fn two_active_rows_of_a_key_are_refused(warehouse: Warehouse) {
+    run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
+    let error = refusal(
+        &warehouse,
+        "insert into predictions select 'x', batch_id, generation, sport, game_date, game_id, player_lookup, market, \
+         system_id, prediction_run_mode, model_sha256, inputs_sha256, predicted_value, half_points, line_source, \
+         line_source_api, book, was_line_fallback, over_price, under_price, line_snapshot_at, \
+         line_minutes_before_game, consensus_line, line_spread, no_vig_over, line_margin, recommendation, \
+         feature_quality_score, default_feature_count, in_sample, as_of, predicted_at, row_sha256, is_active, \
+         invalidation_reason, invalidated_at, superseded_by, superseded_at, created_at from predictions",
+    )
+    .await;
+    assert!(error.contains("UNIQUE"), "{error}");
+}
+
+pub async fn a_line_off_the_grid_is_refused(warehouse: Warehouse) {
+    run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
+    let batch = warehouse::IngestBatch {
+        lines: vec![line("a", "draftkings", 41, "2026-01-23T15:00:00Z")],
+        ..warehouse::IngestBatch::default()
+    };
+    ingest(&warehouse, batch).await;
+    for table in ["predictions", "lines"] {
+        let error = refusal(&warehouse, &format!("update {table} set half_points = 40.5")).await;
+        assert!(error.contains("CHECK"), "{table}: {error}");
+        // `line` follows from it and cannot be written.
+        let error = refusal(&warehouse, &format!("update {table} set line = 20")).await;
+        assert!(error.contains("generated"), "{table}: {error}");
+    }
+}
+
+pub async fn a_failed_run_without_an_error_is_refused(warehouse: Warehouse) {
+    let start = RunStart {
+        run_id: "r1".to_owned(),
+        stage: "ingest".to_owned(),
+        game_date: None,
+        batch_id: None,
+        started_at: at(NOON),
+    };
+    warehouse.run_start(&start).await.unwrap();
+    let silent = RunEnd::Failed { error: String::new(), class: ErrorClass::Bug };
+    let error = warehouse.run_finish("r1", &silent, &serde_json::json!({}), at(NOON)).await.unwrap_err();
+    assert!(error.is_refused_by_constraint(), "{error}");
+    let error = refusal(&warehouse, "update runs set status = 'failed', finished_at = 'x'").await;
+    assert!(error.contains("failed_run_has_an_error"), "{error}");
+}
+
+pub async fn a_row_cannot_be_set_aside_without_a_reason(warehouse: Warehouse) {
+    run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
+    for statement in
+        ["update predictions set is_active = false", "update predictions set superseded_by = 'x'"]
+    {
+        let error = refusal(&warehouse, statement).await;
+        assert!(error.contains("inactive_has_a_reason"), "{statement}: {error}");
+    }
+}
