@@ -2,9 +2,9 @@
 
     python3 table.py results.jsonl
 
-Medians per system and batch size. BullMQ and Celery are timed from the first call to the end (`seconds`), and how
-long the adding alone took is told (`add_seconds`): Tipoff's figure may leave out the adding, so the ratio is taken
-to the peer's time without it, which is the peer's better one.
+Medians per system and batch size. BullMQ adds a flow in one transaction before any job runs and says how long that
+took (`add_seconds`); the ratios are taken to its time without the adding, which is its better one. Celery works while
+it adds, so there its whole time counts.
 """
 
 import json
