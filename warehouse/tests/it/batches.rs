@@ -8,7 +8,7 @@ use warehouse::{
 
 use crate::fixtures::*;
 
-pub async fn generations_count_up_and_repeat_for_their_opener(warehouse: Warehouse) {
+pub(crate) async fn generations_count_up_and_repeat_for_their_opener(warehouse: Warehouse) {
     assert_eq!(register(&warehouse, 1).await, 1);
     assert_eq!(register(&warehouse, 2).await, 2);
     // A repeat after a lost answer.
@@ -24,7 +24,7 @@ pub async fn generations_count_up_and_repeat_for_their_opener(warehouse: Warehou
     assert_eq!((slate_record.last_generation, slate_record.published_generation), (3, 0));
 }
 
-pub async fn a_withdrawn_batch_keeps_its_number(warehouse: Warehouse) {
+pub(crate) async fn a_withdrawn_batch_keeps_its_number(warehouse: Warehouse) {
     register(&warehouse, 1).await;
     warehouse.withdraw(&batch_id(1), "no jobs", at(NOON)).await.unwrap();
     warehouse.withdraw(&batch_id(1), "again", at(TIP1)).await.unwrap();
@@ -42,7 +42,7 @@ pub async fn a_withdrawn_batch_keeps_its_number(warehouse: Warehouse) {
     assert!(error.is_ok());
 }
 
-pub async fn open_batches_are_listed_until_they_end(warehouse: Warehouse) {
+pub(crate) async fn open_batches_are_listed_until_they_end(warehouse: Warehouse) {
     let open = async || -> Vec<String> {
         let records = warehouse.open_registered().await.unwrap();
         records.iter().map(|record| record.batch_id.to_string()).collect()
@@ -72,7 +72,7 @@ pub async fn open_batches_are_listed_until_they_end(warehouse: Warehouse) {
     assert_eq!(registration(1, 2).opener, OpenerToken::from_random(2));
 }
 
-pub async fn runs_end_once(warehouse: Warehouse) {
+pub(crate) async fn runs_end_once(warehouse: Warehouse) {
     let start = RunStart {
         run_id: "r1".to_owned(),
         stage: "features".to_owned(),
@@ -100,7 +100,7 @@ pub async fn runs_end_once(warehouse: Warehouse) {
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
 }
 
-pub async fn alerts_and_dead_letters_are_kept(warehouse: Warehouse) {
+pub(crate) async fn alerts_and_dead_letters_are_kept(warehouse: Warehouse) {
     let alert = |sentence: &str| Alert {
         code: "source_silent".to_owned(),
         level: FindingLevel::Warning,
@@ -125,7 +125,7 @@ pub async fn alerts_and_dead_letters_are_kept(warehouse: Warehouse) {
     assert_eq!(warehouse.dead_letters(10).await.unwrap(), [letter]);
 }
 
-pub async fn models_are_remembered(warehouse: Warehouse) {
+pub(crate) async fn models_are_remembered(warehouse: Warehouse) {
     let model = ModelRow {
         system_id: system("alpha"),
         market: Market::points(),

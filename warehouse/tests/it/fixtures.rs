@@ -15,32 +15,32 @@ use warehouse::{
     WarehouseUrl,
 };
 
-pub const DATE: &str = "2026-01-23";
-pub const G1: &str = "20260123_BOS_NYK";
-pub const G2: &str = "20260123_LAL_DEN";
+pub(crate) const DATE: &str = "2026-01-23";
+pub(crate) const G1: &str = "20260123_BOS_NYK";
+pub(crate) const G2: &str = "20260123_LAL_DEN";
 /// 13:00 in New York, hours before the first tip-off.
-pub const NOON: &str = "2026-01-23T18:00:00Z";
-pub const TIP1: &str = "2026-01-24T00:30:00Z";
-pub const TIP2: &str = "2026-01-24T03:00:00Z";
-pub const SYSTEMS: [&str; 2] = ["alpha", "beta"];
+pub(crate) const NOON: &str = "2026-01-23T18:00:00Z";
+pub(crate) const TIP1: &str = "2026-01-24T00:30:00Z";
+pub(crate) const TIP2: &str = "2026-01-24T03:00:00Z";
+pub(crate) const SYSTEMS: [&str; 2] = ["alpha", "beta"];
 
-pub fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-pub fn day(text: &str) -> Date {
+pub(crate) fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-pub fn slate() -> Slate {
+pub(crate) fn slate() -> Slate {
     Slate::nba(day(DATE))
 }
 
-pub fn game_key(text: &str) -> GameKey {
+pub(crate) fn game_key(text: &str) -> GameKey {
     text.parse().unwrap()
 }
 
-pub fn contract_named(version: &str, names: &[&str]) -> FeatureContract {
+pub(crate) fn contract_named(version: &str, names: &[&str]) -> FeatureContract {
     let spec = |(index, name): (usize, &&str)| FeatureSpec {
         index: index as u16,
         name: (*name).to_owned(),
@@ -54,16 +54,16 @@ pub fn contract_named(version: &str, names: &[&str]) -> FeatureContract {
     FeatureContract { version: version.to_owned(), features: names.iter().enumerate().map(spec).collect() }
 }
 
-pub fn contract() -> FeatureContract {
+pub(crate) fn contract() -> FeatureContract {
     contract_named("t1", &["points_avg_last_5", "vegas_points_line", "home_away"])
 }
 
-pub async fn open(dir: &TempDir) -> Warehouse {
+pub(crate) async fn open(dir: &TempDir) -> Warehouse {
     Warehouse::open(&WarehouseUrl::sqlite(dir.path().join("w.db")), &contract()).await.unwrap()
 }
 
 /// A warehouse with the night's schedule.
-pub async fn fresh() -> (Warehouse, TempDir) {
+pub(crate) async fn fresh() -> (Warehouse, TempDir) {
     let dir = TempDir::new().unwrap();
     let warehouse = open(&dir).await;
     ingest(&warehouse, IngestBatch { games: vec![game(G1, TIP1), game(G2, TIP2)], ..IngestBatch::default() })
@@ -71,16 +71,20 @@ pub async fn fresh() -> (Warehouse, TempDir) {
     (warehouse, dir)
 }
 
-pub async fn ingest(warehouse: &Warehouse, batch: IngestBatch) -> warehouse::IngestCounts {
+pub(crate) async fn ingest(warehouse: &Warehouse, batch: IngestBatch) -> warehouse::IngestCounts {
     ingest_at(warehouse, batch, "2026-01-23T10:00:00Z").await
 }
 
-pub async fn ingest_at(warehouse: &Warehouse, batch: IngestBatch, when: &str) -> warehouse::IngestCounts {
+pub(crate) async fn ingest_at(
+    warehouse: &Warehouse,
+    batch: IngestBatch,
+    when: &str,
+) -> warehouse::IngestCounts {
     let known = warehouse.source_files().await.unwrap().len();
     warehouse.ingest_file(&file(&format!("file-{known}"), when), &batch).await.unwrap()
 }
 
-pub fn file(name: &str, when: &str) -> SourceFileRow {
+pub(crate) fn file(name: &str, when: &str) -> SourceFileRow {
     SourceFileRow {
         sha256: proto::codec::sha256_hex(name.as_bytes()),
         name: name.to_owned(),
@@ -94,7 +98,7 @@ pub fn file(name: &str, when: &str) -> SourceFileRow {
     }
 }
 
-pub fn game(id: &str, tip: &str) -> GameRow {
+pub(crate) fn game(id: &str, tip: &str) -> GameRow {
     GameRow {
         game_id: game_key(id),
         league_game_id: None,
@@ -107,7 +111,7 @@ pub fn game(id: &str, tip: &str) -> GameRow {
     }
 }
 
-pub fn player_game(id: &str, player: &str, team: &str, minutes: f64, points: f64) -> PlayerGameRow {
+pub(crate) fn player_game(id: &str, player: &str, team: &str, minutes: f64, points: f64) -> PlayerGameRow {
     let game_id = game_key(id);
     let team = team.parse().unwrap();
     PlayerGameRow {
@@ -140,7 +144,7 @@ pub fn player_game(id: &str, player: &str, team: &str, minutes: f64, points: f64
     }
 }
 
-pub fn team_game(id: &str, team: &str, points: f64) -> TeamGameRow {
+pub(crate) fn team_game(id: &str, team: &str, points: f64) -> TeamGameRow {
     let game_id = game_key(id);
     let team = team.parse().unwrap();
     TeamGameRow {
@@ -162,7 +166,7 @@ pub fn team_game(id: &str, team: &str, points: f64) -> TeamGameRow {
 }
 
 /// A main quote of points for the first game.
-pub fn line(player: &str, book: &str, half_points: i32, snapshot: &str) -> LineRow {
+pub(crate) fn line(player: &str, book: &str, half_points: i32, snapshot: &str) -> LineRow {
     LineRow {
         event_id: "e1".to_owned(),
         book: book.to_owned(),
@@ -185,7 +189,7 @@ pub fn line(player: &str, book: &str, half_points: i32, snapshot: &str) -> LineR
     }
 }
 
-pub fn injury(player: &str, status: InjuryStatus, reported: &str) -> InjuryRow {
+pub(crate) fn injury(player: &str, status: InjuryStatus, reported: &str) -> InjuryRow {
     InjuryRow {
         player_lookup: player.parse().unwrap(),
         team: None,
@@ -195,16 +199,16 @@ pub fn injury(player: &str, status: InjuryStatus, reported: &str) -> InjuryRow {
     }
 }
 
-pub fn job(player: &str, game: &str) -> JobId {
+pub(crate) fn job(player: &str, game: &str) -> JobId {
     JobId { player: player.parse().unwrap(), game: game_key(game) }
 }
 
-pub fn system(name: &str) -> SystemId {
+pub(crate) fn system(name: &str) -> SystemId {
     name.parse().unwrap()
 }
 
 /// A consistent row: the line is 20.5, the recommendation follows the sign.
-pub fn row(player: &str, game: &str, system_id: &str, value: f64) -> PredictionRow {
+pub(crate) fn row(player: &str, game: &str, system_id: &str, value: f64) -> PredictionRow {
     let line = Line::from_half_points(41);
     let margin = value - line.points();
     let recommendation = match margin {
@@ -246,7 +250,7 @@ pub fn row(player: &str, game: &str, system_id: &str, value: f64) -> PredictionR
     .sealed()
 }
 
-pub fn outcome(player: &str, game: &str, code: Code) -> JobOutcome {
+pub(crate) fn outcome(player: &str, game: &str, code: Code) -> JobOutcome {
     JobOutcome {
         job: job(player, game),
         name: player.to_owned(),
@@ -260,11 +264,11 @@ pub fn outcome(player: &str, game: &str, code: Code) -> JobOutcome {
     }
 }
 
-pub fn batch_id(second: i64) -> BatchId {
+pub(crate) fn batch_id(second: i64) -> BatchId {
     BatchId::new(day(DATE), 1_769_180_000 + second)
 }
 
-pub fn registration(second: i64, opener: u128) -> Registration {
+pub(crate) fn registration(second: i64, opener: u128) -> Registration {
     Registration {
         batch_id: batch_id(second),
         slate: slate(),
@@ -276,21 +280,21 @@ pub fn registration(second: i64, opener: u128) -> Registration {
 }
 
 /// Registers batch number `second` of the night and answers its generation.
-pub async fn register(warehouse: &Warehouse, second: i64) -> u64 {
+pub(crate) async fn register(warehouse: &Warehouse, second: i64) -> u64 {
     match warehouse.register(&registration(second, second as u128 + 1)).await.unwrap() {
         Registered::Generation(generation) => generation,
         Registered::IdTaken => panic!("batch {second} is taken"),
     }
 }
 
-pub fn closing(reason: CloseReason) -> Closing {
+pub(crate) fn closing(reason: CloseReason) -> Closing {
     Closing { mode: reason.mode(), reason, min_coverage: 0.5, whole_slate: false, closed_at: 0 }
 }
 
 /// One player of one game and how his job ended; a predicted one gets a row of each system with this value.
-pub type Ended<'a> = (&'a str, &'a str, Code, f64);
+pub(crate) type Ended<'a> = (&'a str, &'a str, Code, f64);
 
-pub fn request(second: i64, jobs: &[Ended<'_>]) -> PublishRequest {
+pub(crate) fn request(second: i64, jobs: &[Ended<'_>]) -> PublishRequest {
     let mut rows = Vec::new();
     for (player, game, code, value) in jobs {
         if *code == Code::Predicted {
@@ -313,13 +317,13 @@ pub fn request(second: i64, jobs: &[Ended<'_>]) -> PublishRequest {
 }
 
 /// Registers and publishes.
-pub async fn run(warehouse: &Warehouse, second: i64, jobs: &[Ended<'_>]) -> Published {
+pub(crate) async fn run(warehouse: &Warehouse, second: i64, jobs: &[Ended<'_>]) -> Published {
     register(warehouse, second).await;
     warehouse.publish(&request(second, jobs)).await.unwrap()
 }
 
 /// The slate's active rows as `player system value`.
-pub async fn active(warehouse: &Warehouse) -> Vec<String> {
+pub(crate) async fn active(warehouse: &Warehouse) -> Vec<String> {
     let rows = warehouse.active_rows(slate()).await.unwrap();
     let mut shown: Vec<String> = rows
         .iter()

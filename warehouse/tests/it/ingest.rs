@@ -39,7 +39,7 @@ fn night() -> IngestBatch {
     }
 }
 
-pub async fn a_file_goes_in_once(warehouse: Warehouse) {
+pub(crate) async fn a_file_goes_in_once(warehouse: Warehouse) {
     let mut file = file("night.json", "2026-01-23T16:00:00Z");
     file.rows_refused = 2;
     let counts = warehouse.ingest_file(&file, &night()).await.unwrap();
@@ -58,7 +58,7 @@ pub async fn a_file_goes_in_once(warehouse: Warehouse) {
     assert_eq!(warehouse.aliases().await.unwrap(), night().aliases);
 }
 
-pub async fn incident_36_ingesting_twice_changes_nothing(warehouse: Warehouse) {
+pub(crate) async fn incident_36_ingesting_twice_changes_nothing(warehouse: Warehouse) {
     warehouse.ingest_file(&file("a", "2026-01-23T16:00:00Z"), &night()).await.unwrap();
     let before = warehouse.table_counts().await.unwrap();
     // The same content under another name, later, and twice in one file.
@@ -71,7 +71,7 @@ pub async fn incident_36_ingesting_twice_changes_nothing(warehouse: Warehouse) {
     assert_eq!(before, after);
 }
 
-pub async fn a_file_is_in_the_ledger_wholly_or_not_at_all(warehouse: Warehouse) {
+pub(crate) async fn a_file_is_in_the_ledger_wholly_or_not_at_all(warehouse: Warehouse) {
     let before = warehouse.table_counts().await.unwrap();
     let mut ingest = warehouse.begin_ingest("half", at(NOON)).await.unwrap();
     ingest.add(&night()).await.unwrap();
@@ -87,7 +87,7 @@ pub async fn a_file_is_in_the_ledger_wholly_or_not_at_all(warehouse: Warehouse) 
     assert_eq!(warehouse.known_file(&whole.sha256).await.unwrap(), Some(whole));
 }
 
-pub async fn corrected_facts_are_updated_and_count_as_new(warehouse: Warehouse) {
+pub(crate) async fn corrected_facts_are_updated_and_count_as_new(warehouse: Warehouse) {
     ingest(&warehouse, night()).await;
     let mut corrected = player_game("20260121_BOS_NYK", "jaylenbrown", "BOS", 36.0, 29.0);
     corrected.plus_minus = None;
@@ -101,7 +101,7 @@ pub async fn corrected_facts_are_updated_and_count_as_new(warehouse: Warehouse) 
     assert_eq!(rows[0].row, corrected);
 }
 
-pub async fn an_older_schedule_takes_nothing_back(warehouse: Warehouse) {
+pub(crate) async fn an_older_schedule_takes_nothing_back(warehouse: Warehouse) {
     let mut done = game(G1, TIP1);
     (done.status, done.home_score, done.away_score) = (GameStatus::Final, Some(101), Some(99));
     done.league_game_id = Some("0022500641".parse().unwrap());
@@ -122,7 +122,7 @@ pub async fn an_older_schedule_takes_nothing_back(warehouse: Warehouse) {
     assert_eq!(warehouse.games_on(day(DATE)).await.unwrap()[1].status, GameStatus::Postponed);
 }
 
-pub async fn players_follow_from_box_scores(warehouse: Warehouse) {
+pub(crate) async fn players_follow_from_box_scores(warehouse: Warehouse) {
     let mut newer = player_game("20260121_BOS_NYK", "jarenjacksonjr", "NYK", 30.0, 20.0);
     newer.player_name = "Jaren Jackson Jr.".to_owned();
     let mut older = player_game("20260119_MEM_LAL", "jarenjacksonjr", "MEM", 30.0, 20.0);
@@ -138,7 +138,7 @@ pub async fn players_follow_from_box_scores(warehouse: Warehouse) {
     }
 }
 
-pub async fn counts_that_do_not_add_up_are_refused(warehouse: Warehouse) {
+pub(crate) async fn counts_that_do_not_add_up_are_refused(warehouse: Warehouse) {
     let mut ingest = warehouse.begin_ingest("x", at(NOON)).await.unwrap();
     ingest.add(&night()).await.unwrap();
     let mut wrong = file("x", NOON);
@@ -149,7 +149,7 @@ pub async fn counts_that_do_not_add_up_are_refused(warehouse: Warehouse) {
     assert_eq!(warehouse.table_counts().await.unwrap()["lines"], 0);
 }
 
-pub async fn quarantine_keeps_reasons(warehouse: Warehouse) {
+pub(crate) async fn quarantine_keeps_reasons(warehouse: Warehouse) {
     let refused = |code: &str, date: Option<&str>| QuarantineRow {
         source_file: "odds.json".to_owned(),
         line_number: Some(3),

@@ -134,8 +134,8 @@ async fn replay(batches: &[Batch]) {
     let (warehouse, _dir) = fresh().await;
     let mut model = Model::default();
     let mut order: Vec<usize> = (0..batches.len()).collect();
-    for at in 1..batches.len() {
-        if batches[at].swapped {
+    for (at, batch) in batches.iter().enumerate().skip(1) {
+        if batch.swapped {
             order.swap(at - 1, at);
         }
     }

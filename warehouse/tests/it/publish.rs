@@ -7,9 +7,12 @@ use warehouse::{Error, IngestBatch, PredictionFilter, PublishRequest, Warehouse}
 
 use crate::fixtures::*;
 
+/// Batch, its jobs, why it was closed, and what its run record then says.
+type RunCase<'a> = (i64, &'a [Ended<'a>], CloseReason, &'a str, Option<&'a str>);
+
 const BOTH: [Ended<'static>; 2] = [("a", G1, Code::Predicted, 25.0), ("b", G2, Code::Predicted, 15.0)];
 
-pub async fn a_first_publication_shows_its_rows(warehouse: Warehouse) {
+pub(crate) async fn a_first_publication_shows_its_rows(warehouse: Warehouse) {
     register(&warehouse, 1).await;
     let mut request = request(1, &[BOTH[0], BOTH[1], ("c", G1, Code::NoLine, 0.0)]);
     let health = Health {
@@ -44,7 +47,7 @@ pub async fn a_first_publication_shows_its_rows(warehouse: Warehouse) {
     assert_eq!((outcomes[0].published, outcomes[0].generation), (2, 1));
 }
 
-pub async fn the_next_generation_supersedes(warehouse: Warehouse) {
+pub(crate) async fn the_next_generation_supersedes(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     let end = run(&warehouse, 2, &[("a", G1, Code::Predicted, 22.0), BOTH[1]]).await;
     assert_eq!(active(&warehouse).await, ["a alpha 22", "a beta 22", "b alpha 15", "b beta 15"]);
@@ -59,7 +62,7 @@ pub async fn the_next_generation_supersedes(warehouse: Warehouse) {
     }
 }
 
-pub async fn incident_10_every_ending_closes_the_run_record(warehouse: Warehouse) {
+pub(crate) async fn incident_10_every_ending_closes_the_run_record(warehouse: Warehouse) {
     let status = async |second: i64| -> (String, Option<String>) {
         let runs = warehouse.runs(Some("predict"), 100).await.unwrap();
         let mine: Vec<_> = runs.iter().filter(|run| run.run_id == batch_id(second).to_string()).collect();
@@ -72,7 +75,7 @@ pub async fn incident_10_every_ending_closes_the_run_record(warehouse: Warehouse
     let failing = [("a", G1, Code::Predicted, 25.0), ("b", G1, Code::Panic, 0.0)];
     let uncovered =
         [("a", G1, Code::Predicted, 25.0), ("b", G1, Code::Panic, 0.0), ("c", G1, Code::Hang, 0.0)];
-    let cases: [(i64, &[Ended<'_>], CloseReason, &str, Option<&str>); 7] = [
+    let cases: [RunCase<'_>; 7] = [
         (1, &BOTH, CloseReason::AllDone, "success", None),
         (2, &failing, CloseReason::AllDone, "partial", None),
         (3, &uncovered, CloseReason::FinishBy, "failed", Some("upstream")),
@@ -93,7 +96,7 @@ pub async fn incident_10_every_ending_closes_the_run_record(warehouse: Warehouse
     assert_eq!(status(8).await.0, "cancelled");
 }
 
-pub async fn incident_19_a_second_publication_gets_the_first_verdict(warehouse: Warehouse) {
+pub(crate) async fn incident_19_a_second_publication_gets_the_first_verdict(warehouse: Warehouse) {
     let first = run(&warehouse, 1, &BOTH).await;
     let before = warehouse.table_counts().await.unwrap();
     // Another finalizer with another idea of the batch, later.
@@ -106,7 +109,7 @@ pub async fn incident_19_a_second_publication_gets_the_first_verdict(warehouse: 
     assert_eq!(warehouse.table_counts().await.unwrap(), before);
 }
 
-pub async fn incident_22_old_rows_leave_when_new_ones_come(warehouse: Warehouse) {
+pub(crate) async fn incident_22_old_rows_leave_when_new_ones_come(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     // Refused in its middle by the schema, nothing of it happened.
     register(&warehouse, 2).await;
@@ -122,7 +125,7 @@ pub async fn incident_22_old_rows_leave_when_new_ones_come(warehouse: Warehouse)
     assert_eq!(active(&warehouse).await, ["a alpha 22", "a beta 22", "b alpha 22", "b beta 22"]);
 }
 
-pub async fn incident_23_the_key_has_a_system(warehouse: Warehouse) {
+pub(crate) async fn incident_23_the_key_has_a_system(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     // Only one of the two systems answers this time.
     register(&warehouse, 2).await;
@@ -137,7 +140,7 @@ pub async fn incident_23_the_key_has_a_system(warehouse: Warehouse) {
     assert_eq!(end.receipt.refused, [("model".to_owned(), 1)].into());
 }
 
-pub async fn incident_25_a_failed_batch_leaves_the_slate(warehouse: Warehouse) {
+pub(crate) async fn incident_25_a_failed_batch_leaves_the_slate(warehouse: Warehouse) {
     let first = run(&warehouse, 1, &BOTH).await;
     let jobs = [("a", G1, Code::Predicted, 22.0), ("b", G2, Code::Panic, 0.0), ("c", G1, Code::Panic, 0.0)];
     let end = run(&warehouse, 2, &jobs).await;
@@ -153,7 +156,7 @@ pub async fn incident_25_a_failed_batch_leaves_the_slate(warehouse: Warehouse) {
     assert!(newest.iter().all(|outcome| outcome.generation == 1) && newest.len() == 2);
 }
 
-pub async fn incident_26_a_player_without_a_new_row_keeps_the_old_one(warehouse: Warehouse) {
+pub(crate) async fn incident_26_a_player_without_a_new_row_keeps_the_old_one(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     let end = run(&warehouse, 2, &[BOTH[0], ("b", G2, Code::QualityBelowThreshold, 0.0)]).await;
     assert_eq!(active(&warehouse).await, ["a alpha 25", "a beta 25", "b alpha 15", "b beta 15"]);
@@ -167,7 +170,7 @@ pub async fn incident_26_a_player_without_a_new_row_keeps_the_old_one(warehouse:
     assert_eq!((newest[1].outcome.code, newest[1].generation), (Code::QualityBelowThreshold, 2));
 }
 
-pub async fn incident_27_zero_rows_never_replace_rows(warehouse: Warehouse) {
+pub(crate) async fn incident_27_zero_rows_never_replace_rows(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     let slate_before = active(&warehouse).await;
     // Nobody predicted although the whole slate ran: a failure, not a success with nothing in it.
@@ -190,7 +193,7 @@ pub async fn incident_27_zero_rows_never_replace_rows(warehouse: Warehouse) {
     assert_eq!(active(&warehouse).await, slate_before);
 }
 
-pub async fn an_injured_player_is_invalidated(warehouse: Warehouse) {
+pub(crate) async fn an_injured_player_is_invalidated(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     let jobs = [("a", G1, Code::InjuredOut, 0.0), ("b", G2, Code::GamePostponed, 0.0)];
     let end = run(&warehouse, 2, &jobs).await;
@@ -208,7 +211,7 @@ pub async fn an_injured_player_is_invalidated(warehouse: Warehouse) {
     assert_eq!(active(&warehouse).await, ["a alpha 25", "a beta 25"]);
 }
 
-pub async fn a_subset_invalidates_only_what_it_wanted(warehouse: Warehouse) {
+pub(crate) async fn a_subset_invalidates_only_what_it_wanted(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     register(&warehouse, 2).await;
     let mut subset = request(2, &[("a", G1, Code::InjuredOut, 0.0)]);
@@ -217,14 +220,14 @@ pub async fn a_subset_invalidates_only_what_it_wanted(warehouse: Warehouse) {
     assert_eq!(active(&warehouse).await, ["a beta 25", "b alpha 15", "b beta 15"]);
 }
 
-pub async fn absence_retires_nothing(warehouse: Warehouse) {
+pub(crate) async fn absence_retires_nothing(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     let end = run(&warehouse, 2, &[("c", G1, Code::Predicted, 30.0)]).await;
     assert_eq!(end.receipt.carried, [], "nobody else has a job in this batch");
     assert_eq!((end.receipt.published, end.receipt.active), (2, 6));
 }
 
-pub async fn a_game_that_has_begun_is_left_alone(warehouse: Warehouse) {
+pub(crate) async fn a_game_that_has_begun_is_left_alone(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     // The vendor saw the first game begin ten minutes before the schedule.
     let mut moved = line("a", "draftkings", 41, "2026-01-23T23:00:00Z");
@@ -249,7 +252,7 @@ pub async fn a_game_that_has_begun_is_left_alone(warehouse: Warehouse) {
     assert_eq!(warehouse.publish(&out).await.unwrap().receipt.invalidated, [].into());
 }
 
-pub async fn a_backfill_may_change_old_games(warehouse: Warehouse) {
+pub(crate) async fn a_backfill_may_change_old_games(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     register(&warehouse, 2).await;
     let mut backfill = request(2, &[("a", G1, Code::Predicted, 22.0)]);
@@ -259,7 +262,7 @@ pub async fn a_backfill_may_change_old_games(warehouse: Warehouse) {
     assert_eq!(active(&warehouse).await, ["a alpha 22", "a beta 22", "b alpha 15", "b beta 15"]);
 }
 
-pub async fn an_older_generation_is_overtaken(warehouse: Warehouse) {
+pub(crate) async fn an_older_generation_is_overtaken(warehouse: Warehouse) {
     register(&warehouse, 1).await;
     run(&warehouse, 2, &BOTH).await;
     let end = warehouse.publish(&request(1, &[("a", G1, Code::Predicted, 22.0)])).await.unwrap();
@@ -268,7 +271,7 @@ pub async fn an_older_generation_is_overtaken(warehouse: Warehouse) {
     assert_eq!(warehouse.published_generation(slate()).await.unwrap(), 2);
 }
 
-pub async fn a_reset_publishes_nothing(warehouse: Warehouse) {
+pub(crate) async fn a_reset_publishes_nothing(warehouse: Warehouse) {
     register(&warehouse, 1).await;
     let mut reset = request(1, &BOTH);
     reset.closing = closing(CloseReason::Reset);
@@ -281,7 +284,7 @@ pub async fn a_reset_publishes_nothing(warehouse: Warehouse) {
     assert_eq!(active(&warehouse).await, Vec::<String>::new());
 }
 
-pub async fn an_unregistered_batch_ends_as_reset(warehouse: Warehouse) {
+pub(crate) async fn an_unregistered_batch_ends_as_reset(warehouse: Warehouse) {
     let end = warehouse.publish(&request(1, &BOTH)).await.unwrap();
     assert_eq!((end.verdict.state, end.receipt.generation), (EndState::Reset, 0));
     assert_eq!(active(&warehouse).await, Vec::<String>::new());
@@ -291,7 +294,7 @@ pub async fn an_unregistered_batch_ends_as_reset(warehouse: Warehouse) {
     assert_eq!(warehouse.open_registered().await.unwrap(), []);
 }
 
-pub async fn a_lost_batch_can_be_ended_without_jobs(warehouse: Warehouse) {
+pub(crate) async fn a_lost_batch_can_be_ended_without_jobs(warehouse: Warehouse) {
     register(&warehouse, 1).await;
     let mut lost = request(1, &[]);
     lost.closing = closing(CloseReason::StateLost);
@@ -300,7 +303,7 @@ pub async fn a_lost_batch_can_be_ended_without_jobs(warehouse: Warehouse) {
     assert_eq!(end.receipt.jobs.total(), 0);
 }
 
-pub async fn rows_without_a_job_are_refused(warehouse: Warehouse) {
+pub(crate) async fn rows_without_a_job_are_refused(warehouse: Warehouse) {
     register(&warehouse, 1).await;
     let foreign = |change: fn(&mut PublishRequest)| {
         let mut wrong = request(1, &BOTH);
@@ -323,7 +326,7 @@ pub async fn rows_without_a_job_are_refused(warehouse: Warehouse) {
     assert!(warehouse.publish(&request(1, &BOTH)).await.unwrap().first);
 }
 
-pub async fn pages_are_one_publication(warehouse: Warehouse) {
+pub(crate) async fn pages_are_one_publication(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     register(&warehouse, 2).await;
     let whole = request(2, &[("a", G1, Code::Predicted, 22.0), ("b", G2, Code::Predicted, 19.0)]);
@@ -339,7 +342,7 @@ pub async fn pages_are_one_publication(warehouse: Warehouse) {
     assert_eq!(active(&warehouse).await, ["a alpha 22", "a beta 22", "b alpha 19", "b beta 19"]);
 }
 
-pub async fn predictions_are_read_in_pages(warehouse: Warehouse) {
+pub(crate) async fn predictions_are_read_in_pages(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     run(&warehouse, 2, &[("a", G1, Code::Predicted, 22.0)]).await;
     let read = async |filter: PredictionFilter| -> Vec<String> {
@@ -381,7 +384,7 @@ pub async fn predictions_are_read_in_pages(warehouse: Warehouse) {
     );
 }
 
-pub async fn receipts_add_up(warehouse: Warehouse) {
+pub(crate) async fn receipts_add_up(warehouse: Warehouse) {
     register(&warehouse, 1).await;
     let jobs = [
         BOTH[0],

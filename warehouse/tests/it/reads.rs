@@ -11,7 +11,7 @@ fn tonight() -> AsOf {
     AsOf::new(day(DATE), at(NOON))
 }
 
-pub async fn results_are_strictly_before_the_date(warehouse: Warehouse) {
+pub(crate) async fn results_are_strictly_before_the_date(warehouse: Warehouse) {
     let player_games = vec![
         player_game("20260121_BOS_NYK", "a", "BOS", 30.0, 1.0),
         player_game("20260122_BOS_MIA", "a", "BOS", 30.0, 2.0),
@@ -35,7 +35,7 @@ pub async fn results_are_strictly_before_the_date(warehouse: Warehouse) {
     assert_eq!(teams[0].ingested_at, at("2026-01-23T10:00:00Z"));
 }
 
-pub async fn incident_57_quotes_end_before_tip_off(warehouse: Warehouse) {
+pub(crate) async fn incident_57_quotes_end_before_tip_off(warehouse: Warehouse) {
     // The vendor says the game begins half an hour before the schedule does.
     let early = |snapshot: &str| {
         let mut quote = line("a", "draftkings", 41, snapshot);
@@ -58,7 +58,7 @@ pub async fn incident_57_quotes_end_before_tip_off(warehouse: Warehouse) {
     assert_eq!(warehouse.lines_of(&tonight(), &rebounds).await.unwrap(), []);
 }
 
-pub async fn rosters_have_the_newest_team(warehouse: Warehouse) {
+pub(crate) async fn rosters_have_the_newest_team(warehouse: Warehouse) {
     let player_games = vec![
         player_game("20260110_BOS_NYK", "a", "BOS", 30.0, 1.0),
         player_game("20260120_LAL_MIA", "a", "LAL", 30.0, 1.0),
@@ -70,7 +70,7 @@ pub async fn rosters_have_the_newest_team(warehouse: Warehouse) {
     assert_eq!((roster[0].team.as_str(), roster[0].last_game_date), ("LAL", day("2026-01-20")));
 }
 
-pub async fn the_newest_report_counts(warehouse: Warehouse) {
+pub(crate) async fn the_newest_report_counts(warehouse: Warehouse) {
     let injuries = vec![
         injury("a", InjuryStatus::Out, "2026-01-22T12:00:00Z"),
         injury("a", InjuryStatus::Available, "2026-01-23T12:00:00Z"),
@@ -88,7 +88,7 @@ pub async fn the_newest_report_counts(warehouse: Warehouse) {
     );
 }
 
-pub fn features(player: &str, values: [Feature; 3]) -> FeatureRow {
+pub(crate) fn features(player: &str, values: [Feature; 3]) -> FeatureRow {
     FeatureRow {
         game_id: game_key(G1),
         player_lookup: player.parse().unwrap(),
@@ -103,7 +103,7 @@ pub fn features(player: &str, values: [Feature; 3]) -> FeatureRow {
     }
 }
 
-pub async fn features_keep_every_bit(warehouse: Warehouse) {
+pub(crate) async fn features_keep_every_bit(warehouse: Warehouse) {
     let rows = vec![
         features(
             "a",
@@ -142,7 +142,7 @@ pub async fn features_keep_every_bit(warehouse: Warehouse) {
     assert_eq!(shown.rows[0][3].as_deref(), Some("001"));
 }
 
-pub async fn features_of_another_contract_are_refused(warehouse: Warehouse) {
+pub(crate) async fn features_of_another_contract_are_refused(warehouse: Warehouse) {
     let three = || [Feature::missing(), Feature::missing(), Feature::missing()];
     let mut other = features("a", three());
     other.vector.contract_version = "t2".to_owned();
@@ -153,7 +153,7 @@ pub async fn features_of_another_contract_are_refused(warehouse: Warehouse) {
     assert_eq!(warehouse.features_of(day(DATE)).await.unwrap(), []);
 }
 
-pub async fn incident_88_an_error_is_not_an_empty_answer(warehouse: Warehouse) {
+pub(crate) async fn incident_88_an_error_is_not_an_empty_answer(warehouse: Warehouse) {
     // Empty is an answer.
     assert_eq!(warehouse.active_rows(slate()).await.unwrap(), []);
     assert_eq!(warehouse.verdict(&batch_id(0)).await.unwrap(), None);

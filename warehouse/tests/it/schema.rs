@@ -8,7 +8,7 @@ use warehouse::{ErrorClass, RunEnd, RunStart, Warehouse};
 use crate::fixtures::*;
 
 /// Writes past the warehouse, as a hand at the database would.
-pub async fn write(warehouse: &Warehouse, statement: &str) -> Result<u64, sqlx::Error> {
+pub(crate) async fn write(warehouse: &Warehouse, statement: &str) -> Result<u64, sqlx::Error> {
     let found = warehouse.sql("select file from pragma_database_list", Default::default()).await.unwrap();
     let path = found.rows[0][0].clone().unwrap();
     let mut conn = SqliteConnectOptions::new().filename(path).connect().await?;
@@ -20,7 +20,7 @@ async fn refusal(warehouse: &Warehouse, statement: &str) -> String {
     write(warehouse, statement).await.unwrap_err().to_string()
 }
 
-pub async fn incident_54_a_recommendation_against_its_sign_is_refused(warehouse: Warehouse) {
+pub(crate) async fn incident_54_a_recommendation_against_its_sign_is_refused(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0), ("b", G1, Code::Predicted, 15.0)]).await;
     for statement in [
         "update predictions set recommendation = 'UNDER' where player_lookup = 'a'",
@@ -45,7 +45,7 @@ pub async fn incident_54_a_recommendation_against_its_sign_is_refused(warehouse:
     assert_eq!(warehouse.verdict(&batch_id(2)).await.unwrap(), None);
 }
 
-pub async fn two_active_rows_of_a_key_are_refused(warehouse: Warehouse) {
+pub(crate) async fn two_active_rows_of_a_key_are_refused(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
     let error = refusal(
         &warehouse,
@@ -60,7 +60,7 @@ pub async fn two_active_rows_of_a_key_are_refused(warehouse: Warehouse) {
     assert!(error.contains("UNIQUE"), "{error}");
 }
 
-pub async fn a_line_off_the_grid_is_refused(warehouse: Warehouse) {
+pub(crate) async fn a_line_off_the_grid_is_refused(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
     let batch = warehouse::IngestBatch {
         lines: vec![line("a", "draftkings", 41, "2026-01-23T15:00:00Z")],
@@ -76,7 +76,7 @@ pub async fn a_line_off_the_grid_is_refused(warehouse: Warehouse) {
     }
 }
 
-pub async fn a_failed_run_without_an_error_is_refused(warehouse: Warehouse) {
+pub(crate) async fn a_failed_run_without_an_error_is_refused(warehouse: Warehouse) {
     let start = RunStart {
         run_id: "r1".to_owned(),
         stage: "ingest".to_owned(),
@@ -92,7 +92,7 @@ pub async fn a_failed_run_without_an_error_is_refused(warehouse: Warehouse) {
     assert!(error.contains("failed_run_has_an_error"), "{error}");
 }
 
-pub async fn a_row_cannot_be_set_aside_without_a_reason(warehouse: Warehouse) {
+pub(crate) async fn a_row_cannot_be_set_aside_without_a_reason(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
     for statement in
         ["update predictions set is_active = false", "update predictions set superseded_by = 'x'"]

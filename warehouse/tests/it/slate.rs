@@ -52,7 +52,7 @@ fn night() -> IngestBatch {
     }
 }
 
-pub async fn a_slate_has_everything_as_of_an_instant(warehouse: Warehouse) {
+pub(crate) async fn a_slate_has_everything_as_of_an_instant(warehouse: Warehouse) {
     ingest(&warehouse, night()).await;
     let inputs = load(&warehouse, NOON).await;
     assert_eq!(inputs.games.len(), 2);
@@ -80,7 +80,7 @@ pub async fn a_slate_has_everything_as_of_an_instant(warehouse: Warehouse) {
     assert_eq!(inputs.injuries[&"a".parse().unwrap()].status, InjuryStatus::Questionable);
 }
 
-pub async fn later_snapshots_are_not_seen_earlier(warehouse: Warehouse) {
+pub(crate) async fn later_snapshots_are_not_seen_earlier(warehouse: Warehouse) {
     ingest(&warehouse, night()).await;
     let before = load(&warehouse, NOON).await;
     // Adding the future changes nothing about the past (incident 77).
@@ -100,7 +100,7 @@ pub async fn later_snapshots_are_not_seen_earlier(warehouse: Warehouse) {
     assert_eq!(later.quotes[&job("a", G1)].quotes[0].line.to_string(), "22.5");
 }
 
-pub async fn a_higher_generation_refuses_the_load(warehouse: Warehouse) {
+pub(crate) async fn a_higher_generation_refuses_the_load(warehouse: Warehouse) {
     let first = register(&warehouse, 1).await;
     let mut asked = wanted(NOON);
     asked.generation = Some(first);
@@ -111,7 +111,7 @@ pub async fn a_higher_generation_refuses_the_load(warehouse: Warehouse) {
     assert!(matches!(warehouse.load_slate(&asked).await.unwrap(), SlateLoad::Inputs(_)));
 }
 
-pub async fn late_inputs_make_features_stale(warehouse: Warehouse) {
+pub(crate) async fn late_inputs_make_features_stale(warehouse: Warehouse) {
     ingest(&warehouse, night()).await;
     let values = || [Feature::real(1.0, FeatureSource::Facts), Feature::missing(), Feature::missing()];
     let rows = [features("a", values()), features("b", values())];
@@ -140,7 +140,7 @@ pub async fn late_inputs_make_features_stale(warehouse: Warehouse) {
     assert_eq!(newest().await, ["2026-01-23T17:50:00Z", "2026-01-23T17:50:00Z"]);
 }
 
-pub async fn settled_inputs_are_those_of_the_last_settled_outcome(warehouse: Warehouse) {
+pub(crate) async fn settled_inputs_are_those_of_the_last_settled_outcome(warehouse: Warehouse) {
     let settled = async || -> Vec<String> {
         let inputs = load(&warehouse, NOON).await;
         inputs.settled.iter().map(|(job, sha)| format!("{} {sha}", job.player)).collect()
@@ -166,7 +166,7 @@ pub async fn settled_inputs_are_those_of_the_last_settled_outcome(warehouse: War
     assert_eq!(settled().await, ["a one", "b two"]);
 }
 
-pub async fn completeness_counts_the_week_before(warehouse: Warehouse) {
+pub(crate) async fn completeness_counts_the_week_before(warehouse: Warehouse) {
     let on = |id: &str, status: GameStatus| -> GameRow {
         let mut row = game(id, TIP1);
         row.status = status;

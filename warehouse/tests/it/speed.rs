@@ -1,5 +1,7 @@
 //! How fast rows go in; run with `cargo test -p warehouse --release --test it speed -- --ignored --nocapture`.
 
+#![allow(clippy::print_stdout)] // a measurement prints what it measured
+
 use std::time::Instant;
 
 use proto::{Code, Market};
@@ -42,7 +44,8 @@ async fn rows_per_second() {
     report("lines, new", lines.len(), start);
 
     let start = Instant::now();
-    let (again, batch) = (file("again", NOON), IngestBatch { lines: lines.clone(), ..IngestBatch::default() });
+    let (again, batch) =
+        (file("again", NOON), IngestBatch { lines: lines.clone(), ..IngestBatch::default() });
     assert_eq!(warehouse.ingest_file(&again, &batch).await.unwrap().new, 0);
     report("lines, known", lines.len(), start);
 

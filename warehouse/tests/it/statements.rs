@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use warehouse::{Error, SqlLimits, Warehouse};
 
-pub async fn one_question_is_answered(warehouse: Warehouse) {
+pub(crate) async fn one_question_is_answered(warehouse: Warehouse) {
     let table = warehouse
         .sql("select game_id, 1, 0.5, null, x'ff' from games order by game_id;", SqlLimits::default())
         .await
@@ -18,7 +18,7 @@ pub async fn one_question_is_answered(warehouse: Warehouse) {
     assert_eq!((empty.columns.len(), empty.rows.len()), (1, 0));
 }
 
-pub async fn writing_is_refused_with_a_sentence(warehouse: Warehouse) {
+pub(crate) async fn writing_is_refused_with_a_sentence(warehouse: Warehouse) {
     let before = warehouse.table_counts().await.unwrap();
     for statement in [
         "delete from games",
@@ -37,7 +37,7 @@ pub async fn writing_is_refused_with_a_sentence(warehouse: Warehouse) {
     assert_eq!(warehouse.table_counts().await.unwrap(), before);
 }
 
-pub async fn rows_and_time_are_limited(warehouse: Warehouse) {
+pub(crate) async fn rows_and_time_are_limited(warehouse: Warehouse) {
     const ENDLESS: &str = "with recursive n(x) as (select 1 union all select x + 1 from n) select x from n";
     let limits = SqlLimits { rows: 3, ..SqlLimits::default() };
     let table = warehouse.sql(ENDLESS, limits).await.unwrap();
