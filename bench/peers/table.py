@@ -2,14 +2,16 @@
 
     python3 table.py results.jsonl
 
-Medians per system and batch size. BullMQ adds a flow in one transaction before any job runs and says how long that
-took (`add_seconds`); the ratios are taken to its time without the adding, which is its better one. Celery works while
-it adds, so there its whole time counts.
+Medians per system and batch size, of two times. `whole` begins with the first call and contains the adding of the
+jobs; `working` begins when all jobs are in. Tipoff and BullMQ let nobody work before that, so both are known; Celery
+works while it adds, so its whole time counts for both. A ratio says how many times the peer's speed a system has.
 """
 
 import json
 import statistics
 import sys
+
+PEERS = ("bullmq", "celery")
 
 
 def name_of(line):
@@ -17,33 +19,42 @@ def name_of(line):
     return line.get("system") or f"tipoff, {line['store']}"
 
 
+def times_of(line):
+    """(whole, working) in seconds: a peer's `seconds` contain the adding, Tipoff's `seconds` do not."""
+    if "store" in line:
+        return line["seconds"] + line["fill_seconds"], line["seconds"]
+    return line["seconds"], line["seconds"] - line.get("add_seconds", 0.0)
+
+
 def medians(lines):
-    """{(jobs, name): (runs, seconds, seconds without adding)}, medians."""
+    """{(jobs, name): (runs, whole, working)}."""
     groups = {}
     for line in lines:
-        without_add = line["seconds"] - line.get("add_seconds", 0.0)
-        groups.setdefault((line["jobs"], name_of(line)), []).append((line["seconds"], without_add))
-    return {
-        key: (len(runs), *(statistics.median(column) for column in zip(*runs)))
-        for key, runs in groups.items()
-    }
+        groups.setdefault((line["jobs"], name_of(line)), []).append(times_of(line))
+    return {key: (len(runs), *map(statistics.median, zip(*runs))) for key, runs in groups.items()}
 
 
-def ratio(table, jobs, name, peer):
-    """How many times the peer's speed, or a dash."""
-    if (jobs, peer) not in table or name == peer:
-        return "-"
-    return f"{table[jobs, peer][2] / table[jobs, name][2]:.1f}x"
+def ratios(table, jobs, name):
+    """For each peer how many times its speed, whole and working; dashes beside itself."""
+    for peer in PEERS:
+        if name == peer or (jobs, peer) not in table:
+            yield from ("-", "-")
+            continue
+        _, whole, working = table[jobs, name]
+        _, peer_whole, peer_working = table[jobs, peer]
+        yield from (f"{peer_whole / whole:.1f}x", f"{peer_working / working:.1f}x")
 
 
 def markdown(table):
     """The table, one row per batch size and system."""
-    yield "| jobs | system | runs | seconds | jobs/s | jobs/s without adding | to BullMQ | to Celery |"
-    yield "|---:|---|---:|---:|---:|---:|---:|---:|"
+    head = ["jobs", "system", "runs", "whole, s", "jobs/s", "working, s", "jobs/s"]
+    head += [f"to {peer}, {which}" for peer in PEERS for which in ("whole", "working")]
+    yield "| " + " | ".join(head) + " |"
+    yield "|---:|---|" + "---:|" * (len(head) - 2)
     for jobs, name in sorted(table):
-        runs, seconds, without_add = table[jobs, name]
-        cells = [jobs, name, runs, f"{seconds:.3f}", f"{jobs / seconds:,.0f}", f"{jobs / without_add:,.0f}"]
-        cells += [ratio(table, jobs, name, peer) for peer in ("bullmq", "celery")]
+        runs, whole, working = table[jobs, name]
+        cells = [f"{jobs:,}", name, runs, f"{whole:.3f}", f"{jobs / whole:,.0f}", f"{working:.3f}"]
+        cells += [f"{jobs / working:,.0f}", *ratios(table, jobs, name)]
         yield "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 

@@ -1,1 +1,3 @@
-//! Integration tests of the coordinator.
+//! Integration tests of the coordinator: one binary, a module per topic.
+
+mod tidy;
