@@ -1,1 +1,15 @@
-//! The phases around prediction: ingest, features, simulate.
+//! The phases around prediction: what goes in before a batch, and what a slate then has and lacks.
+//!
+//! This crate knows no SQL, no HTTP server and no command line: tables are the warehouse's, decisions are `rules`'.
+//!
+//! Read in this order: [`ingest`] (files become rows, each refusal with its reason), [`features`] (rows become what
+//! models read, strictly before the date), [`slate`] (is it enough to start), [`simulate`] (days that look real).
+
+mod error;
+pub mod features;
+pub mod ingest;
+mod season;
+pub mod simulate;
+pub mod slate;
+
+pub use error::{Error, Result};

@@ -1,0 +1,401 @@
+//! One file: parsed on a thread, written in chunks, committed with its entry in the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use proto::tables::{GameRow, QuarantineRow, SourceFileRow};
+use tokio::sync::mpsc;
+use warehouse::{IngestBatch, IngestCounts, IngestTransaction, Warehouse};
+
+use super::facts;
+use super::harvest::{Chunk, Harvest, Weighted};
+use super::kind::{Kind, Recognised};
+use super::known::Known;
+use super::odds::assemble::{Quotes, assemble};
+use super::odds::{sheet, v4};
+use super::refuse::{MALFORMED, Refusal, TOO_LARGE, TRUNCATED, Tally, UNREADABLE};
+use super::report::{FileReport, FileState};
+use super::source::Source;
+use super::table::{Damage, Table};
+use super::{IngestOptions, Shared};
+use crate::error::{Error, Result};
+
+/// Chunks that may wait for the writer.
+const WAITING_CHUNKS: usize = 2;
+
+/// What one file did.
+pub(super) struct Outcome {
+    pub(super) report: FileReport,
+    /// Changed rows by table.
+    pub(super) tables: BTreeMap<&'static str, u64>,
+}
+
+/// Ingests one recognised file.
+pub(super) async fn ingest(
+    warehouse: &Warehouse,
+    source: &Source,
+    recognised: Recognised,
+    shared: &mut Shared,
+    options: IngestOptions,
+    tell: &mut (dyn FnMut(u64) + Send),
+) -> Result<Outcome> {
+    let kind = recognised.kind();
+    let without_rows = |report| Outcome { report, tables: BTreeMap::new() };
+    if let Some(because) = kind.unused_because() {
+        return Ok(without_rows(not_used(source, kind, because)));
+    }
+    if !options.force
+        && let Some(before) = warehouse.known_file(&source.sha256).await?
+        && before.kind != REFUSED
+    {
+        return Ok(without_rows(known(source, &before)));
+    }
+    let (sink, mut chunks) = mpsc::channel(WAITING_CHUNKS);
+    let parser = {
+        let (source, known) = (source.clone(), Arc::clone(&shared.known));
+        tokio::task::spawn_blocking(move || parse(&source, recognised, &known, sink))
+    };
+    let mut writer = Writer::begin(warehouse, source, options.now).await?;
+    while let Some(chunk) = chunks.recv().await {
+        writer.take(chunk, warehouse, shared).await?;
+        tell(writer.rows);
+    }
+    let (tally, end) =
+        parser.await.map_err(|e| Error::Invalid(format!("the parser of `{}` stopped: {e}", source.name)))?;
+    match refusal_of(&end) {
+        Some(refusal) => {
+            drop(writer); // nothing of it happened
+            let refused = Refused::content(source, kind.as_str(), refusal);
+            Ok(without_rows(refused.report(warehouse, options.now).await?))
+        }
+        None => writer.finish(source, kind, tally, end, shared, options.now).await,
+    }
+}
+
+/// Reads a file to its end, chunk by chunk.
+fn parse(
+    source: &Source,
+    recognised: Recognised,
+    known: &Known,
+    sink: mpsc::Sender<Chunk>,
+) -> (Tally, std::result::Result<(), Damage>) {
+    let mut out = Harvest::new(&source.name, sink);
+    let end = read(source, recognised, known, &mut out);
+    let end = match end {
+        Err(Damage::Stopped) => end,
+        _ => out.flush().and(end),
+    };
+    (out.tally, end)
+}
+
+fn read(
+    source: &Source,
+    recognised: Recognised,
+    known: &Known,
+    out: &mut Harvest,
+) -> std::result::Result<(), Damage> {
+    let kind = match &recognised {
+        Recognised::Odds(shape) => return sheet::quotes(source, shape, known, out),
+        Recognised::Plain(kind) => *kind,
+    };
+    if matches!(kind, Kind::OddsV4 | Kind::OddsEvents) {
+        let head = source.head().map_err(|e| Damage::of(&e))?;
+        return v4::events(source, &head, known, out);
+    }
+    let mut table = Table::open(source)?;
+    match kind {
+        Kind::Teams => facts::people::teams(&mut table, out),
+        Kind::Aliases => facts::people::aliases(&mut table, out),
+        Kind::ScheduleWallClock => facts::schedule::wall_clock(&mut table, out),
+        Kind::ScheduleInstants => facts::schedule::instants(&mut table, out),
+        Kind::TeamGames => facts::teamgames::teams(&mut table, known, out),
+        Kind::BoxScores => facts::boxscores::players(&mut table, known, out),
+        Kind::GameLinesClosing => facts::closing::closing(&mut table, known, out),
+        Kind::InjuryMoves => facts::injuries::moves(&mut table, known, out),
+        Kind::InjuryReports => facts::injuries::reports(&mut table, known, out),
+        Kind::OddsEvents | Kind::OddsV4 | Kind::OddsTable | Kind::Positions | Kind::SeasonMetrics => Ok(()),
+    }
+}
+
+/// Damage that makes the whole file unusable.
+fn refusal_of(end: &std::result::Result<(), Damage>) -> Option<Refusal> {
+    match end {
+        Ok(()) | Err(Damage::Truncated(_) | Damage::Stopped) => None,
+        Err(Damage::Corrupt(why)) => {
+            Some(Refusal::new(MALFORMED, format!("the packed content contradicts its checksum: {why}")))
+        }
+        Err(Damage::Bomb(why)) => Some(Refusal::new(TOO_LARGE, format!("the file {why}"))),
+        Err(Damage::Unreadable(why)) => {
+            Some(Refusal::new(UNREADABLE, format!("the file cannot be read: {why}")))
+        }
+    }
+}
+
+/// The transaction of one file, with its counts in source rows.
+struct Writer {
+    tx: IngestTransaction,
+    tally: Tally,
+    counts: IngestCounts,
+    new: u64,
+    known: u64,
+    rows: u64,
+    people_changed: bool,
+}
+
+impl Writer {
+    async fn begin(warehouse: &Warehouse, source: &Source, now: Timestamp) -> Result<Self> {
+        Ok(Self {
+            tx: warehouse.begin_ingest(&source.name, now).await?,
+            tally: Tally::new(&source.name),
+            counts: IngestCounts::default(),
+            new: 0,
+            known: 0,
+            rows: 0,
+            people_changed: false,
+        })
+    }
+
+    async fn take(&mut self, chunk: Chunk, warehouse: &Warehouse, shared: &mut Shared) -> Result<()> {
+        let known = Arc::make_mut(&mut shared.known);
+        let mut corrected = Vec::new();
+        let mut implied = unique(chunk.implied_games);
+        let mut games = chunk.games;
+        for row in games.rows.iter_mut().chain(implied.iter_mut()) {
+            corrected.extend(known.settle(row));
+            known.learn(std::slice::from_ref(row));
+        }
+        known.learn(&corrected);
+        implied.extend(corrected);
+        known.teams.learn(&chunk.teams.rows);
+        self.people_changed |= !chunk.player_games.rows.is_empty() || !chunk.aliases.rows.is_empty();
+
+        let mut quotes = Quotes::default();
+        for event in chunk.events {
+            shared.people.ready(warehouse, event.event.season).await?;
+            assemble(event, &shared.people, &mut quotes, &mut self.tally);
+        }
+        self.known += quotes.repeated;
+
+        self.derived(IngestBatch { games: implied, ..IngestBatch::default() }).await?;
+        self.counted(chunk.teams, |rows| IngestBatch { teams: rows, ..IngestBatch::default() }).await?;
+        self.counted(games, |rows| IngestBatch { games: rows, ..IngestBatch::default() }).await?;
+        self.counted(chunk.team_games, |rows| IngestBatch { team_games: rows, ..IngestBatch::default() })
+            .await?;
+        self.counted(chunk.player_games, |rows| IngestBatch { player_games: rows, ..IngestBatch::default() })
+            .await?;
+        self.counted(chunk.injuries, |rows| IngestBatch { injuries: rows, ..IngestBatch::default() }).await?;
+        self.counted(chunk.aliases, |rows| IngestBatch { aliases: rows, ..IngestBatch::default() }).await?;
+        self.counted(chunk.game_lines, |rows| IngestBatch { game_lines: rows, ..IngestBatch::default() })
+            .await?;
+        self.counted(quotes.rows, |rows| IngestBatch { lines: rows, ..IngestBatch::default() }).await
+    }
+
+    /// Rows of the file: each table row counts as the source rows it is made of.
+    async fn counted<T>(&mut self, rows: Weighted<T>, batch: impl Fn(Vec<T>) -> IngestBatch) -> Result<()> {
+        for (weight, rows) in rows.by_weight() {
+            let weight = u64::from(weight);
+            let counts = self.tx.add(&batch(rows)).await?;
+            self.new += weight * counts.new;
+            self.known += weight * counts.known;
+            self.rows += weight * (counts.new + counts.known);
+            self.counts.add(&counts);
+        }
+        Ok(())
+    }
+
+    /// Rows that follow from the file's rows and are none of them.
+    async fn derived(&mut self, batch: IngestBatch) -> Result<()> {
+        let counts = self.tx.add(&batch).await?;
+        self.counts.add(&counts);
+        Ok(())
+    }
+
+    async fn finish(
+        mut self,
+        source: &Source,
+        kind: Kind,
+        tally: Tally,
+        end: std::result::Result<(), Damage>,
+        shared: &mut Shared,
+        now: Timestamp,
+    ) -> Result<Outcome> {
+        let mut all = tally;
+        all.add(std::mem::take(&mut self.tally));
+        let damaged = match end {
+            Err(Damage::Truncated(why)) => {
+                all.read += 1;
+                let sentence = format!("{why}; what came before is in");
+                all.refuse(None, Refusal::new(TRUNCATED, sentence), &source.name, 1, None);
+                true
+            }
+            _ => all.refused.contains_key(TRUNCATED),
+        };
+        self.derived(IngestBatch { quarantine: all.quarantine, ..IngestBatch::default() }).await?;
+        let refused: u64 = all.refused.values().sum();
+        let report = FileReport {
+            name: source.name.clone(),
+            kind: kind.as_str().to_owned(),
+            state: FileState::Ingested,
+            read: all.read,
+            new: self.new,
+            known: self.known,
+            sentence: sentence(self.new, self.known, &all.refused, damaged),
+            refused: all.refused,
+            damaged,
+        };
+        self.tx.commit(&ledger(source, &report, refused, now)).await?;
+        if self.people_changed {
+            shared.people.forget();
+        }
+        let tables = self.counts.by_table.iter().map(|(table, counts)| (*table, counts.new)).collect();
+        Ok(Outcome { report, tables })
+    }
+}
+
+/// The last word on each game, in order of its first.
+fn unique(games: Vec<GameRow>) -> Vec<GameRow> {
+    let mut by_key: BTreeMap<proto::GameKey, GameRow> = BTreeMap::new();
+    for game in games {
+        by_key.insert(game.game_id, game);
+    }
+    by_key.into_values().collect()
+}
+
+fn ledger(source: &Source, report: &FileReport, refused: u64, now: Timestamp) -> SourceFileRow {
+    let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    SourceFileRow {
+        sha256: source.sha256.clone(),
+        name: source.name.clone(),
+        kind: report.kind.clone(),
+        size: clamp(source.size),
+        rows_read: clamp(report.read),
+        rows_new: clamp(report.new),
+        rows_known: clamp(report.known),
+        rows_refused: clamp(refused),
+        ingested_at: now,
+    }
+}
+
+fn sentence(new: u64, known: u64, refused: &BTreeMap<String, u64>, damaged: bool) -> String {
+    let mut parts = vec![format!("{new} rows are new, {known} were known")];
+    if !refused.is_empty() {
+        let reasons: Vec<String> = refused.iter().map(|(code, n)| format!("{n} {code}")).collect();
+        parts.push(format!("not used: {}", reasons.join(", ")));
+    }
+    if damaged {
+        parts.push("the file breaks off; what came before is in".to_owned());
+    }
+    parts.join("; ")
+}
+
+fn not_used(source: &Source, kind: Kind, because: &str) -> FileReport {
+    let mut rows = 0;
+    if let Ok(mut table) = Table::open(source) {
+        while let Ok(Some(_)) = table.next() {
+            rows += 1;
+        }
+    }
+    let (refused, sentence) = super::unused(because, rows);
+    FileReport {
+        name: source.name.clone(),
+        kind: kind.as_str().to_owned(),
+        state: FileState::NotUsed,
+        read: rows,
+        new: 0,
+        known: 0,
+        refused,
+        damaged: false,
+        sentence,
+    }
+}
+
+/// A file whose content is in the ledger: its rows are known, those it refused are refused still.
+fn known(source: &Source, before: &SourceFileRow) -> FileReport {
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let refused = count(before.rows_refused);
+    let reasons = (refused > 0).then(|| ("refused_before".to_owned(), refused)).into_iter().collect();
+    FileReport {
+        name: source.name.clone(),
+        kind: before.kind.clone(),
+        state: FileState::Known,
+        read: count(before.rows_read),
+        new: 0,
+        known: count(before.rows_read) - refused.min(count(before.rows_read)),
+        refused: reasons,
+        damaged: false,
+        sentence: format!("this content went in at {} as `{}`", before.ingested_at, before.name),
+    }
+}
+
+/// Kind of a ledger entry whose file was refused: it is read again the next time, since a better reader may come.
+const REFUSED: &str = "quarantined";
+
+/// A file of which nothing is used.
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) name: String,
+    /// Hash of its content, or of what is known of it when it cannot be read.
+    pub(super) sha256: String,
+    pub(super) size: u64,
+    pub(super) kind: &'static str,
+    pub(super) refusal: Refusal,
+}
+
+impl Refused {
+    /// A file that was read far enough to be hashed.
+    pub(super) fn content(source: &Source, kind: &'static str, refusal: Refusal) -> Self {
+        let (name, sha256) = (source.name.clone(), source.sha256.clone());
+        Self { name, sha256, size: source.size, kind, refusal }
+    }
+
+    /// A file that was not.
+    pub(super) fn unread(name: String, refusal: Refusal) -> Self {
+        let sha256 = proto::codec::sha256_hex(format!("{name}\n{}", refusal.sentence).as_bytes());
+        Self { name, sha256, size: 0, kind: "", refusal }
+    }
+
+    /// Keeps the reason, once for each content, and reports it: one row read, one refused.
+    pub(super) async fn report(self, warehouse: &Warehouse, now: Timestamp) -> Result<FileReport> {
+        if warehouse.known_file(&self.sha256).await?.is_none() {
+            self.keep(warehouse, now).await?;
+        }
+        Ok(FileReport {
+            name: self.name,
+            kind: self.kind.to_owned(),
+            state: FileState::Quarantined,
+            read: 1,
+            new: 0,
+            known: 0,
+            refused: std::iter::once((self.refusal.code.to_owned(), 1)).collect(),
+            damaged: false,
+            sentence: self.refusal.sentence,
+        })
+    }
+
+    async fn keep(&self, warehouse: &Warehouse, now: Timestamp) -> Result<()> {
+        let row = QuarantineRow {
+            source_file: self.name.clone(),
+            line_number: None,
+            code: self.refusal.code.to_owned(),
+            sentence: self.refusal.sentence.clone(),
+            excerpt: self.kind.to_owned(),
+            game_date: None,
+        };
+        let mut tx = warehouse.begin_ingest(&self.name, now).await?;
+        tx.add(&IngestBatch { quarantine: vec![row], ..IngestBatch::default() }).await?;
+        let entry = SourceFileRow {
+            sha256: self.sha256.clone(),
+            name: self.name.clone(),
+            kind: REFUSED.to_owned(),
+            size: i64::try_from(self.size).unwrap_or(i64::MAX),
+            rows_read: 1,
+            rows_new: 0,
+            rows_known: 0,
+            rows_refused: 1,
+            ingested_at: now,
+        };
+        tx.commit(&entry).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,11 @@
+//! What ingest, features and the simulator promise, each against a fresh warehouse.
+#![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+
+mod bad_input;
+mod counting;
+mod facts;
+mod features;
+mod fixtures;
+mod odds;
+mod real;
+mod simulator;

@@ -1,0 +1,91 @@
+//! The real data, where a machine has it (`TIPOFF_DATA`): every file is known by its content, counts add up, a second
+//! run changes nothing, and names resolve. Times are printed, not judged: a shared machine would make them lie.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use pipeline::ingest::{FileState, IngestOptions, run};
+
+use crate::fixtures::{World, at, real_data};
+
+const NOW: &str = "2026-01-05T12:00:00Z";
+const FOLDERS: [&str; 6] = ["teams", "schedule", "boxscores", "odds", "injuries", "joined"];
+
+#[tokio::test]
+async fn real_files_go_in_once_and_add_up() {
+    let Some(data) = real_data() else { return };
+    let world = World::new().await;
+    let paths: Vec<PathBuf> = FOLDERS.iter().map(|folder| data.join(folder)).collect();
+    let began = Instant::now();
+    let mut last = (String::new(), Instant::now());
+    let report = run(&world.warehouse, &paths, IngestOptions::at(at(NOW)), |p| {
+        if p.name != last.0 {
+            last = (p.name.to_owned(), Instant::now());
+        }
+    })
+    .await
+    .unwrap();
+    eprintln!("ingested in {:.1} s", began.elapsed().as_secs_f64());
+    for f in &report.files {
+        eprintln!(
+            "{:<48} {:<20} {:<11} read {:>7} new {:>7} known {:>5} refused {:?}",
+            f.name,
+            f.kind,
+            f.state.as_str(),
+            f.read,
+            f.new,
+            f.known,
+            f.refused
+        );
+        assert_eq!(f.read, f.new + f.known + f.num_refused(), "{f:?}");
+        let joined = f.name.starts_with("lines_results");
+        assert_eq!(f.state == FileState::Quarantined, joined, "{f:?}");
+        assert!(
+            f.num_refused() * 50 <= f.read || f.state != FileState::Ingested || f.kind.starts_with("sched"),
+            "{f:?}"
+        );
+    }
+    let tables =
+        ["games", "teams", "team_games", "player_games", "injuries", "player_aliases", "lines", "game_lines"];
+    for table in tables {
+        let n = world.count(&format!("SELECT count(*) FROM {table}")).await;
+        eprintln!("{table:<16} {n:>8}");
+    }
+    for line in world
+        .sql(
+            "SELECT source, market, count(*), sum(player_resolved), sum(is_main), sum(minutes_before_tip < 0)
+             FROM lines GROUP BY 1, 2 ORDER BY 3 DESC",
+        )
+        .await
+    {
+        eprintln!("{line}");
+    }
+    let began = Instant::now();
+    let again =
+        run(&world.warehouse, &paths, IngestOptions { force: true, now: at(NOW) }, |_| {}).await.unwrap();
+    eprintln!("again, reading every file: {:.1} s", began.elapsed().as_secs_f64());
+    for f in &again.files {
+        assert_eq!(f.new, 0, "{f:?}");
+        assert_eq!(f.read, f.known + f.num_refused(), "{f:?}");
+    }
+    for (date, games) in [("2025-11-14", 9), ("2024-03-29", 12)] {
+        let day = date.parse().unwrap();
+        let began = Instant::now();
+        let built =
+            pipeline::features::build_range(&world.warehouse, day, day, at(NOW), |_, _| {}).await.unwrap();
+        let slate =
+            pipeline::slate::slate(&world.warehouse, day, at(NOW), &[proto::Market::points()]).await.unwrap();
+        eprintln!("{date}: features in {:.2} s, {:?}", began.elapsed().as_secs_f64(), built.days);
+        eprintln!("{} players, {} quoted, missing {:?}", slate.players, slate.quoted, slate.missing);
+        assert_eq!(slate.games.len(), games, "{date}");
+        assert!(slate.quoted > 100 && slate.features >= slate.quoted, "{slate:?}");
+    }
+    if let Some(out) = std::env::var_os("TIPOFF_FEATURES_OUT") {
+        let out = PathBuf::from(out);
+        for date in ["2025-11-14", "2024-03-29"] {
+            let day = date.parse().unwrap();
+            let file = out.join(format!("{date}.csv"));
+            pipeline::features::export_csv(&world.warehouse, day, day, &file).await.unwrap();
+        }
+    }
+}
