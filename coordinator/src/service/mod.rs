@@ -26,7 +26,7 @@ use warehouse::BatchFilter;
 
 pub use self::workers::{LeaseInfo, Workers};
 pub use error::ServiceError;
-pub use models::{ModelInfo, Models, RefusedInfo};
+pub use models::{ModelInfo, Models, RefusedInfo, models_of};
 pub use predictions::PredictionQuery;
 pub use start::StartOutcome;
 pub use why::Why;
