@@ -1,0 +1,87 @@
+//! The thread that predicts: a plain OS thread over a channel of one chunk.
+//!
+//! Inference is computing, not waiting, so it has no place on the runtime. The thread owns nothing that anybody needs:
+//! it reads models and rules, and writes results into a box the worker empties. One that is silent past its deadline is
+//! left behind: nobody can stop it, what it still writes lands in a box nobody reads, and it ends when it ever comes
+//! back, because its channel is closed.
+
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use proto::LeaseId;
+use protocol::ops::Chunk;
+use protocol::worker::JobResult;
+
+use crate::predictor::{SharedPredictor, predict_isolated};
+use crate::shelf::ModelSet;
+
+/// A chunk with everything the thread needs for it.
+#[derive(Debug)]
+pub struct Order {
+    /// The lease its results belong to.
+    pub lease: LeaseId,
+    /// The jobs.
+    pub chunk: Chunk,
+    /// The models its batch pins.
+    pub models: Arc<ModelSet>,
+}
+
+/// A prediction thread, as its worker holds it. Dropping it lets the thread end after what it is at.
+#[derive(Debug)]
+pub struct PredictThread {
+    orders: SyncSender<Order>,
+    results: Arc<ResultBox>,
+}
+
+/// Results that wait for the worker.
+#[derive(Debug, Default)]
+struct ResultBox(Mutex<Vec<(LeaseId, JobResult)>>);
+
+impl ResultBox {
+    /// Adds a result; true when the box was empty, so that whoever empties it has to be told.
+    fn put(&self, lease: LeaseId, result: JobResult) -> bool {
+        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        results.push((lease, result));
+        results.len() == 1
+    }
+
+    fn take(&self) -> Vec<(LeaseId, JobResult)> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl PredictThread {
+    /// Starts a thread. `ring` is called, on the thread, when results wait in a box that was empty; it must not block.
+    pub fn start(
+        name: String,
+        predictor: SharedPredictor,
+        ring: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Self> {
+        // One chunk: the worker gives the next one only after the last has been answered in full.
+        let (orders, inbox) = sync_channel::<Order>(1);
+        let results = Arc::new(ResultBox::default());
+        let outbox = results.clone();
+        std::thread::Builder::new().name(name).spawn(move || {
+            while let Ok(Order { lease, chunk, models }) = inbox.recv() {
+                predict_isolated(predictor.as_ref(), &models, &chunk, &mut |result| {
+                    if outbox.put(lease, result) {
+                        ring();
+                    }
+                });
+            }
+        })?;
+        Ok(Self { orders, results })
+    }
+
+    /// Hands over a chunk; gives it back when the thread is gone or still at another one.
+    pub fn order(&self, order: Order) -> Result<(), Order> {
+        self.orders.try_send(order).map_err(|error| match error {
+            TrySendError::Full(order) | TrySendError::Disconnected(order) => order,
+        })
+    }
+
+    /// What has been answered since the last time.
+    pub fn results(&self) -> Vec<(LeaseId, JobResult)> {
+        self.results.take()
+    }
+}
