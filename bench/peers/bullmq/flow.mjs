@@ -4,7 +4,7 @@
 // somebody learns that the last one is done. Nothing is computed in a job. The workers are up and connected
 // before the clock starts, and every repetition runs on queues of its own name, so that none pays for another.
 //
-//   node flow.mjs --redis redis://127.0.0.1:6379 --jobs 5000 [--repeat 5] [--concurrency 200] [--helpers 0]
+//   node flow.mjs --redis redis://127.0.0.1:6379 --jobs 5000 [--repeat 5] [--concurrency 50] [--helpers 0]
 //
 // Prints one line of JSON per repetition. `--helpers` adds worker processes beside the measuring one.
 
@@ -18,7 +18,7 @@ const { values: args } = parseArgs({
     redis: { type: "string" },
     jobs: { type: "string", default: "5000" },
     repeat: { type: "string", default: "5" },
-    concurrency: { type: "string", default: "200" },
+    concurrency: { type: "string", default: "50" },
     helpers: { type: "string", default: "0" },
     serve: { type: "string" },
   },
