@@ -1,4 +1,4 @@
--- $1 results strictly before, $2 results from, $3 the slate's date
+-- $1 results strictly before, $2 results from, $3 the slate's date: everybody whose newest team plays
 WITH latest AS (
     SELECT player_lookup, max(game_date) AS last_date
     FROM player_games
@@ -9,9 +9,6 @@ playing AS (
     SELECT away AS team FROM games WHERE game_date = $3
     UNION
     SELECT home FROM games WHERE game_date = $3
-),
-quoted AS (
-    SELECT DISTINCT player_lookup FROM lines WHERE game_date = $3
 )
 SELECT g.player_lookup, g.player_name, g.team, g.game_date,
     (SELECT avg(h.minutes) FROM (
@@ -19,9 +16,8 @@ SELECT g.player_lookup, g.player_name, g.team, g.game_date,
         WHERE m.player_lookup = g.player_lookup AND m.game_date < $1
         ORDER BY m.game_date DESC
         LIMIT 10
-    ) h),
-    g.player_lookup IN (SELECT player_lookup FROM quoted)
+    ) h)
 FROM latest l
 JOIN player_games g ON g.player_lookup = l.player_lookup AND g.game_date = l.last_date
-WHERE g.team IN (SELECT team FROM playing) OR g.player_lookup IN (SELECT player_lookup FROM quoted)
+WHERE g.team IN (SELECT team FROM playing)
 ORDER BY g.player_lookup

@@ -1,5 +1,6 @@
 -- $1 event, $2 market, $3 as of (inclusive), $4 tip-off (exclusive).
--- Each book's newest and earliest snapshot of a player, found by a walk along the primary key.
+-- Each book's newest and earliest snapshot of a player, found by a walk along the primary key, then fetched by it:
+-- CROSS JOIN keeps SQLite from walking every quote of the event instead.
 WITH seen AS (
     SELECT player_lookup, book, max(snapshot_at) AS newest, min(snapshot_at) AS opening
     FROM lines
@@ -9,7 +10,7 @@ WITH seen AS (
 SELECT l.player_lookup, l.player_name, l.player_resolved, l.book, l.half_points, l.over_price, l.under_price,
     l.snapshot_at, l.market_updated_at, l.is_main, l.source, l.snapshot_at = s.newest, l.snapshot_at = s.opening
 FROM seen s
-JOIN lines l
-    ON l.event_id = $1 AND l.market = $2 AND l.player_lookup = s.player_lookup AND l.book = s.book
+CROSS JOIN lines l
+WHERE l.event_id = $1 AND l.market = $2 AND l.player_lookup = s.player_lookup AND l.book = s.book
     AND l.snapshot_at IN (s.newest, s.opening)
-ORDER BY l.player_lookup, l.book, l.half_points
+ORDER BY l.player_lookup, l.book, l.snapshot_at, l.half_points

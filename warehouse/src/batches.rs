@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use proto::verdict::VerdictReason;
 use proto::{BatchId, EndState, OpenerToken, Receipt, Slate, Verdict};
-use sqlx::Row;
+use sqlx::{QueryBuilder, Row, Sqlite};
 
 use crate::Warehouse;
 use crate::crash;
@@ -180,13 +180,10 @@ impl Warehouse {
 
     /// Batches, newest first.
     pub async fn batches(&self, filter: &BatchFilter, limit: u32) -> Result<Vec<BatchRecord>> {
-        let args = Args::default()
-            .with(filter.game_date.map(text::date))
-            .with(filter.state.map(EndState::as_str))
-            .with(filter.before.as_ref().map(ToString::to_string))
-            .with(limit);
+        let mut query = newest_first(filter, limit);
         let mut tx = self.store().read().await?;
-        fetch(&mut tx, include_str!("../sql/batches.sql"), args, "batches", "list batches", record).await
+        let rows = query.build().fetch_all(&mut *tx).await.doing("list batches")?;
+        rows.iter().map(|row| record(&mut Reader::new(row, "batches"))).collect()
     }
 
     /// Batches without an end: registered, not withdrawn, without a verdict. One that a state store which answers
@@ -219,6 +216,26 @@ impl Warehouse {
             .doing("note the announcement")?;
         tx.commit().await.committing("note the announcement")
     }
+}
+
+/// The ids are found first, so that only the receipts of the page are read.
+fn newest_first(filter: &BatchFilter, limit: u32) -> QueryBuilder<Sqlite> {
+    const ORDER: &str = " ORDER BY COALESCE(registered_at, decided_at) DESC, batch_id DESC";
+    let mut query = QueryBuilder::new(include_str!("../sql/batch_columns.sql"));
+    query.push(" FROM batches WHERE batch_id IN (SELECT batch_id FROM batches WHERE TRUE");
+    if let Some(date) = filter.game_date {
+        query.push(" AND game_date = ").push_bind(text::date(date));
+    }
+    if let Some(state) = filter.state {
+        query.push(" AND state = ").push_bind(state.as_str());
+    }
+    if let Some(before) = &filter.before {
+        query.push(" AND (COALESCE(registered_at, decided_at), batch_id) < ");
+        query.push("(SELECT COALESCE(registered_at, decided_at), batch_id FROM batches WHERE batch_id = ");
+        query.push_bind(before.to_string()).push(")");
+    }
+    query.push(ORDER).push(" LIMIT ").push_bind(limit).push(")").push(ORDER);
+    query
 }
 
 pub(crate) async fn batch(conn: &mut Conn, batch_id: &BatchId) -> Result<Option<BatchRecord>> {

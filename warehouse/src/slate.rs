@@ -20,8 +20,6 @@ use crate::{AsOf, Warehouse, features, text};
 
 /// A player belongs to the slate without a quote if he played in so many days before it.
 const RECENT_DAYS: i32 = 30;
-/// How far back a returning player's newest game may lie.
-const KNOWN_DAYS: i32 = 400;
 /// The window of the completeness check.
 const COMPLETENESS_DAYS: i32 = 7;
 
@@ -137,7 +135,7 @@ impl Warehouse {
         let events = history::events_on(&mut tx, date, wanted.as_of).await?;
         let games = slate_games(&mut tx, rows, &events, wanted.as_of).await?;
         let quotes = quotes_of(&mut tx, wanted, &games, &events).await?;
-        let players = players_of(&mut tx, &as_of, &games).await?;
+        let players = players_of(&mut tx, &as_of, &quotes).await?;
         let injuries = history::newest_injuries(&mut tx, wanted.as_of).await?;
         let features = feature_rows(&mut tx, self, &as_of).await?;
         let settled = settled_inputs(&mut tx, wanted.slate).await?;
@@ -266,40 +264,44 @@ fn quote_row(r: &mut Reader<'_>, event_id: &str, market: &Market) -> Result<Quot
     Ok(QuoteRow { player, name, resolved, quote, is_newest: r.flag()?, is_opening: r.flag()? })
 }
 
+/// Everybody whose team plays and who played lately, and whoever of the quoted ever played.
 async fn players_of(
     conn: &mut Conn,
     as_of: &AsOf,
-    games: &[SlateGame],
+    quotes: &BTreeMap<JobId, PlayerQuotes>,
 ) -> Result<BTreeMap<PlayerLookup, SlatePlayer>> {
     let before = as_of.results_before();
-    let recent = before.saturating_sub(RECENT_DAYS.days());
-    let playing: BTreeSet<TeamCode> =
-        games.iter().flat_map(|game| [game.row.game_id.away, game.row.game_id.home]).collect();
     let args = Args::default()
         .with(text::date(before))
-        .with(text::date(before.saturating_sub(KNOWN_DAYS.days())))
+        .with(text::date(before.saturating_sub(RECENT_DAYS.days())))
         .with(text::date(as_of.game_date()));
     let sql = include_str!("../sql/slate_players.sql");
-    let rows = fetch(conn, sql, args, "player_games", "read players", |r| {
-        let player: PlayerLookup = r.parsed()?;
-        let found = SlatePlayer {
-            name: r.text()?,
-            team: r.parsed()?,
-            last_game_date: r.date()?,
-            mean_minutes: r.opt_real()?,
-            plays_lately: false,
-        };
-        Ok((player, found, r.flag()?))
-    })
-    .await?;
-    let mut players = BTreeMap::new();
-    for (lookup, mut player, is_quoted) in rows {
-        player.plays_lately = player.last_game_date >= recent && playing.contains(&player.team);
-        if player.plays_lately || is_quoted {
-            players.insert(lookup, player);
+    let lately = fetch(conn, sql, args, "player_games", "read players", |r| slate_player(r, true)).await?;
+    let mut players: BTreeMap<PlayerLookup, SlatePlayer> = lately.into_iter().collect();
+    let quoted: BTreeSet<&PlayerLookup> = quotes.keys().map(|job| &job.player).collect();
+    for lookup in quoted {
+        if players.contains_key(lookup) {
+            continue;
         }
+        let args = Args::default().with(text::date(before)).with(lookup.to_string());
+        let sql = include_str!("../sql/slate_player.sql");
+        let found =
+            fetch(conn, sql, args, "player_games", "read a player", |r| slate_player(r, false)).await?;
+        players.extend(found);
     }
     Ok(players)
+}
+
+fn slate_player(r: &mut Reader<'_>, plays_lately: bool) -> Result<(PlayerLookup, SlatePlayer)> {
+    let lookup = r.parsed()?;
+    let player = SlatePlayer {
+        name: r.text()?,
+        team: r.parsed()?,
+        last_game_date: r.date()?,
+        mean_minutes: r.opt_real()?,
+        plays_lately,
+    };
+    Ok((lookup, player))
 }
 
 /// The rows of the date, each with the newest ingestion among its inputs as they are now: an input that came in
@@ -334,7 +336,6 @@ impl LateInputs {
         let args = Args::default()
             .with(text::instant(built_at))
             .with(text::date(before))
-            .with(text::date(before.saturating_sub(KNOWN_DAYS.days())))
             .with(text::date(as_of.game_date()))
             .with(text::instant(as_of.at()));
         let sql = include_str!("../sql/late_inputs.sql");

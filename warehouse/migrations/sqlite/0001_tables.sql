@@ -99,7 +99,7 @@ CREATE TABLE player_games (
     ingested_at TEXT NOT NULL,
     PRIMARY KEY (game_id, player_lookup)
 );
-CREATE INDEX player_games_by_date ON player_games (game_date);
+CREATE INDEX player_games_by_date ON player_games (game_date, player_lookup);
 CREATE INDEX player_games_by_player ON player_games (player_lookup, game_date);
 CREATE INDEX player_games_by_ingest ON player_games (ingested_at);
 
@@ -272,6 +272,8 @@ CREATE TABLE batches (
     CHECK (withdrawn_at IS NULL OR state IS NULL OR state IN ('failed', 'reset'))
 );
 CREATE UNIQUE INDEX batches_by_generation ON batches (sport, game_date, generation) WHERE generation > 0;
+CREATE INDEX batches_by_date ON batches (game_date);
+CREATE INDEX batches_unannounced ON batches (batch_id) WHERE announced_at IS NULL AND withdrawn_at IS NULL;
 CREATE INDEX batches_open ON batches (batch_id) WHERE state IS NULL AND withdrawn_at IS NULL;
 
 CREATE TABLE predictions (
