@@ -93,7 +93,8 @@ pub(crate) fn recognise(head: &[u8]) -> Result<Recognised, Refusal> {
     if head.is_empty() {
         return foreign("the file is empty");
     }
-    if head.contains(&0) {
+    let first_line = head.split(|byte| *byte == b'\n').next().unwrap_or(head);
+    if first_line.contains(&0) {
         return foreign("the file is not text");
     }
     let text = String::from_utf8_lossy(head);

@@ -268,9 +268,13 @@ impl Lines {
             if self.line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            let text = std::str::from_utf8(&self.line)
-                .map(|text| text.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}'))
-                .map_err(|e| Refusal::new(MALFORMED, format!("the line is not UTF-8 text: {e}")));
+            let text = match std::str::from_utf8(&self.line) {
+                Ok(text) if !text.contains('\0') => {
+                    Ok(text.trim_end_matches(['\n', '\r']).trim_start_matches('\u{feff}'))
+                }
+                Ok(_) => Err(Refusal::new(MALFORMED, "the line holds a zero byte")),
+                Err(e) => Err(Refusal::new(MALFORMED, format!("the line is not UTF-8 text: {e}"))),
+            };
             return Ok(Some(TextLine { number: self.number, text, ended }));
         }
     }

@@ -26,6 +26,8 @@ pub(super) const BOOKS: [&str; 12] = [
 ];
 /// Books that carry alternates under the plain market key, as their real feeds do.
 const WITH_ALTERNATES: [&str; 2] = ["betrivers", "bovada"];
+/// Place of bovada among the books.
+const BOVADA: usize = 5;
 /// Left out of the lines of an outlier, so that those who count are an even number and the median lies between.
 const ABSENT_AT_OUTLIERS: &str = "ballybet";
 /// Teams of another league, for events that fit no game.
@@ -183,7 +185,9 @@ fn defective(main: Point, code: Code, quoted: &Quoted, tip_off: Timestamp, place
         Code::Outlier => {
             let middle = (quoted.belief.floor() + 0.5).max(0.5);
             let far = (0.3 * middle).ceil().max(6.0);
-            let point = if place % 2 == 0 { middle + far } else { (middle - far).max(-far) };
+            // Bovada counts in no median; the others alternate, so that it lies in the middle.
+            let counting = if place > BOVADA { place - 1 } else { place };
+            let point = if counting % 2 == 0 { middle + far } else { middle - far };
             one(Point { point, ..main })
         }
         Code::DuplicateQuote => {

@@ -71,7 +71,7 @@ impl World {
 }
 
 pub(crate) fn gz(bytes: impl AsRef<[u8]>) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(bytes.as_ref()).unwrap();
     encoder.finish().unwrap()
 }

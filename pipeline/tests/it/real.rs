@@ -40,10 +40,9 @@ async fn real_files_go_in_once_and_add_up() {
         assert_eq!(f.read, f.new + f.known + f.num_refused(), "{f:?}");
         let joined = f.name.starts_with("lines_results");
         assert_eq!(f.state == FileState::Quarantined, joined, "{f:?}");
-        assert!(
-            f.num_refused() * 50 <= f.read || f.state != FileState::Ingested || f.kind.starts_with("sched"),
-            "{f:?}"
-        );
+        // Tables without tip-offs lose what no schedule here covers; of the others hardly a row is refused.
+        let most = if f.name.starts_with("oddsapi_pra") { 3 } else { 50 };
+        assert!(f.num_refused() * most <= f.read || f.state != FileState::Ingested, "{f:?}");
     }
     let tables =
         ["games", "teams", "team_games", "player_games", "injuries", "player_aliases", "lines", "game_lines"];
