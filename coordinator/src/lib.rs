@@ -5,7 +5,11 @@
 //! - [`config`]: four layers, resolved and validated once.
 //! - [`engine`]: the actors, and what the parts of one instance share.
 //! - [`service`]: what an operator can ask for, without HTTP.
+//! - [`rest`]: the same over HTTP.
+//! - [`cli`]: the same for people and scripts.
 
+pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod rest;
 pub mod service;

@@ -1,2 +1,7 @@
 //! The `tipoff` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    coordinator::cli::main()
+}

@@ -51,7 +51,9 @@ fn only_this_machine(headers: &HeaderMap) -> Result<(), ApiError> {
     match foreign {
         None => Ok(()),
         Some(host) => {
-            let detail = format!("this server has no API key and serves this machine only, not `{host}`; set TIPOFF_API_KEY");
+            let detail = format!(
+                "this server has no API key and serves this machine only, not `{host}`; set TIPOFF_API_KEY"
+            );
             Err(ApiError::new(FORBIDDEN, detail))
         }
     }
@@ -63,7 +65,8 @@ fn is_loopback(host: &str) -> bool {
         Some(v6) => v6.split(']').next().unwrap_or_default(),
         None => host.split(':').next().unwrap_or_default(),
     };
-    name.eq_ignore_ascii_case("localhost") || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 #[cfg(test)]

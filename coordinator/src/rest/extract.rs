@@ -22,12 +22,14 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
         let limit = shared.config.body_limit;
         let too_large = || ApiError::new(TOO_LARGE, format!("the body may have {limit} bytes at most"));
         let is_json = is_json(request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()));
-        let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let declared =
+            request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if declared.is_some_and(|length: u64| length > limit as u64) {
             return Err(too_large());
         }
         let bytes = to_bytes(request.into_body(), limit).await.map_err(|error| {
-            let is_limit = std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
+            let is_limit =
+                std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
             if is_limit { too_large() } else { ApiError::new(MALFORMED, "the body broke off before its end") }
         })?;
         if bytes.is_empty() {
@@ -41,7 +43,8 @@ impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
 }
 
 fn is_json(content_type: Option<&str>) -> bool {
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_lowercase();
+    let essence =
+        content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_lowercase();
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 

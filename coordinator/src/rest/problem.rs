@@ -26,8 +26,10 @@ const fn kind(status: StatusCode, name: &'static str, title: &'static str) -> Ki
 pub(crate) const MALFORMED: Kind = kind(StatusCode::BAD_REQUEST, "malformed", "The request cannot be read");
 pub(crate) const INVALID: Kind =
     kind(StatusCode::UNPROCESSABLE_ENTITY, "invalid", "A field of the request is wrong");
-pub(crate) const UNAUTHORIZED: Kind = kind(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed");
-pub(crate) const FORBIDDEN: Kind = kind(StatusCode::FORBIDDEN, "forbidden", "This caller is not allowed here");
+pub(crate) const UNAUTHORIZED: Kind =
+    kind(StatusCode::UNAUTHORIZED, "unauthorized", "A valid API key is needed");
+pub(crate) const FORBIDDEN: Kind =
+    kind(StatusCode::FORBIDDEN, "forbidden", "This caller is not allowed here");
 pub(crate) const NOT_FOUND: Kind = kind(StatusCode::NOT_FOUND, "not-found", "There is no such thing");
 pub(crate) const METHOD: Kind =
     kind(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "This path does not take that method");
@@ -40,7 +42,8 @@ pub(crate) const INTERNAL: Kind =
     kind(StatusCode::INTERNAL_SERVER_ERROR, "internal", "Something went wrong in the server");
 pub(crate) const DATA_INCOMPLETE: Kind =
     kind(StatusCode::SERVICE_UNAVAILABLE, "data-incomplete", "Inputs of the slate are missing");
-pub(crate) const BUSY: Kind = kind(StatusCode::SERVICE_UNAVAILABLE, "busy", "The store takes no more for now");
+pub(crate) const BUSY: Kind =
+    kind(StatusCode::SERVICE_UNAVAILABLE, "busy", "The store takes no more for now");
 pub(crate) const UNAVAILABLE: Kind =
     kind(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "A store does not answer");
 pub(crate) const TIMEOUT: Kind =
@@ -91,7 +94,9 @@ impl ApiError {
             StatusCode::NOT_FOUND => Self::new(NOT_FOUND, "there is nothing at this path"),
             StatusCode::METHOD_NOT_ALLOWED => Self::new(METHOD, "the Allow header lists the methods"),
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(TOO_LARGE, "send less"),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(MEDIA_TYPE, "send `content-type: application/json`"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Self::new(MEDIA_TYPE, "send `content-type: application/json`")
+            }
             status if status.is_client_error() => Self::new(MALFORMED, "the request cannot be read"),
             _ => Self::internal(),
         }
@@ -180,8 +185,7 @@ mod tests {
     #[test]
     fn each_refusal_of_the_service_has_its_status_and_type() {
         let text = || "why".to_owned();
-        let conflict =
-            |kind| ServiceError::Conflict { kind, detail: text(), batch: None, receipt: None };
+        let conflict = |kind| ServiceError::Conflict { kind, detail: text(), batch: None, receipt: None };
         for (error, status, name) in [
             (ServiceError::Invalid { field: None, detail: text() }, 422, "invalid"),
             (ServiceError::NotFound { detail: text() }, 404, "not-found"),

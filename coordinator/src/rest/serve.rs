@@ -47,7 +47,10 @@ async fn serve_router(listener: TcpListener, router: Router, config: &ServerConf
     }
 }
 
-async fn next_connection(listener: &TcpListener, places: &Arc<Semaphore>) -> (TcpStream, OwnedSemaphorePermit) {
+async fn next_connection(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> (TcpStream, OwnedSemaphorePermit) {
     loop {
         // The semaphore is never closed, so this arm is only a wait.
         let Ok(place) = places.clone().acquire_owned().await else { std::future::pending().await };

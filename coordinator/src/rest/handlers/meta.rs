@@ -47,7 +47,10 @@ pub(crate) async fn metrics(State(shared): State<Shared>) -> Result<Response, Ap
 /// Any path that is not there.
 pub(crate) async fn unknown_route(uri: Uri) -> ApiError {
     let path: String = uri.path().chars().take(80).collect();
-    ApiError::new(NOT_FOUND, format!("there is nothing at `{path}`; `tipoff --help` and the README list the calls"))
+    ApiError::new(
+        NOT_FOUND,
+        format!("there is nothing at `{path}`; `tipoff --help` and the README list the calls"),
+    )
 }
 
 /// A path that is there, with another method.

@@ -1,0 +1,52 @@
+//! `tipoff bench`: measurements anybody can repeat.
+
+use state::{BenchReport, OpenOptions, bench_jobs};
+
+use super::tables::make_folders;
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::config::Config;
+
+/// What can be measured.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum BenchCommand {
+    /// Carry empty jobs through the state store with the full guarantee
+    ///
+    /// Opens a batch of a date that no league plays on, adds the jobs and seals; then measures claim, complete, drain and
+    /// end, and cleans up after itself. The store is the one of --state.
+    Jobs(JobsArgs),
+}
+
+/// Arguments of `tipoff bench jobs`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct JobsArgs {
+    /// Jobs of the batch, at most 100000
+    #[arg(long, value_name = "N", default_value_t = 5_000)]
+    jobs: usize,
+
+    /// Jobs of one claim, at most 500
+    #[arg(long, value_name = "N", default_value_t = 250)]
+    chunk: usize,
+
+    /// Workers at once
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    parallel: usize,
+}
+
+/// `tipoff bench jobs`.
+pub(crate) async fn bench(command: &BenchCommand, config: &Config, out: Output) -> Result<Exit, Failure> {
+    let BenchCommand::Jobs(args) = command;
+    make_folders(config)?;
+    let store = state::open(&config.state, OpenOptions::default()).await.map_err(Failure::failed)?;
+    let report = bench_jobs(store, args.jobs, args.chunk, args.parallel).await.map_err(Failure::failed)?;
+    out.either(&report, page)?;
+    Ok(Exit::Ok)
+}
+
+fn page(report: &BenchReport) -> String {
+    let BenchReport { jobs, chunk, parallel, fill_seconds, seconds, jobs_per_second } = report;
+    format!(
+        "{jobs} jobs in chunks of {chunk} by {parallel} workers: {seconds:.3} s, {jobs_per_second:.0} jobs/s (filled in {fill_seconds:.3} s)\n"
+    )
+}

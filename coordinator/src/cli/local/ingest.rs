@@ -1,0 +1,112 @@
+//! `tipoff ingest`: files into tables, with an account of every row.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use pipeline::ingest::{self, FileReport, IngestOptions, IngestReport};
+use warehouse::Warehouse;
+
+use super::run::recorded;
+use super::tables::{open_or_make, stage_failure};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Output, table};
+use crate::cli::progress::ProgressLine;
+use crate::config::Config;
+
+/// Arguments of `tipoff ingest`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct IngestArgs {
+    /// Files and folders, in any order
+    #[arg(value_name = "PATH", required = true)]
+    paths: Vec<PathBuf>,
+
+    /// Read files again although their content is known
+    ///
+    /// Rows that are known stay known; useful after aliases or teams were added.
+    #[arg(long)]
+    force: bool,
+
+    /// List every file, not only those that need a look
+    #[arg(long)]
+    files: bool,
+}
+
+/// `tipoff ingest`.
+pub(crate) async fn ingest(args: &IngestArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
+    for path in &args.paths {
+        if !path.exists() {
+            return Err(Failure::new(Exit::NotFound, format!("there is no `{}`", path.display())));
+        }
+    }
+    let warehouse = open_or_make(config).await?;
+    let options = IngestOptions { now: Timestamp::now(), force: args.force };
+    let report = recorded(&warehouse, "ingest", None, run(&warehouse, &args.paths, options)).await?;
+    out.either(&report, |report| page(report, args.files))?;
+    Ok(if report.is_clean() { Exit::Ok } else { Exit::Degraded })
+}
+
+/// Ingests with a line of progress.
+pub(crate) async fn run(
+    warehouse: &Warehouse,
+    paths: &[PathBuf],
+    options: IngestOptions,
+) -> Result<IngestReport, Failure> {
+    let line = ProgressLine::bar();
+    let tell = |at: ingest::Progress<'_>| {
+        line.show(at.files_done as u64, at.files_total as u64, format!("{}: {} rows", at.name, at.rows));
+    };
+    ingest::run(warehouse, paths, options, tell).await.map_err(stage_failure)
+}
+
+/// Sums of the files of one kind.
+#[derive(Debug, Default)]
+struct KindSum {
+    files: u64,
+    read: u64,
+    new: u64,
+    known: u64,
+    refused: u64,
+}
+
+/// The account: by kind, refused rows by reason, files that need a look, rows by table.
+pub(crate) fn page(report: &IngestReport, every_file: bool) -> String {
+    let mut kinds: BTreeMap<&str, KindSum> = BTreeMap::new();
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for file in &report.files {
+        let sum = kinds.entry(if file.kind.is_empty() { "not recognised" } else { &file.kind }).or_default();
+        sum.files += 1;
+        sum.read += file.read;
+        sum.new += file.new;
+        sum.known += file.known;
+        sum.refused += file.num_refused();
+        for (reason, n) in &file.refused {
+            *reasons.entry(reason).or_default() += n;
+        }
+    }
+    let rows = kinds.iter().map(|(kind, sum)| {
+        let counts = [sum.files, sum.read, sum.new, sum.known, sum.refused];
+        std::iter::once((*kind).to_owned()).chain(counts.map(|n| n.to_string())).collect()
+    });
+    let header = ["kind", "files", "read", "new", "known", "refused"];
+    let mut page = table(&header, &[1, 2, 3, 4, 5], rows) + "\n";
+    if !reasons.is_empty() {
+        let rows = reasons.iter().map(|(reason, n)| vec![(*reason).to_owned(), n.to_string()]);
+        page += &format!("\n{}\n", table(&["refused because", "rows"], &[1], rows));
+    }
+    let shown: Vec<&FileReport> =
+        report.files.iter().filter(|file| every_file || file.needs_attention()).collect();
+    if !shown.is_empty() {
+        let rows = shown.iter().map(|file| {
+            let state = if file.damaged { "damaged" } else { file.state.as_str() };
+            vec![file.name.clone(), state.to_owned(), file.new.to_string(), file.sentence.clone()]
+        });
+        page += &format!("\n{}\n", table(&["file", "state", "new", "what happened"], &[2], rows));
+    }
+    if !report.tables.is_empty() {
+        let rows = report.tables.iter().map(|(name, n)| vec![name.clone(), n.to_string()]);
+        page += &format!("\n{}\n", table(&["table", "rows written"], &[1], rows));
+    }
+    page
+}

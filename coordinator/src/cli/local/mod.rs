@@ -1,0 +1,15 @@
+//! Commands that open the stores themselves: files in, tables out, and the server.
+
+pub(crate) mod bench;
+pub(crate) mod demo;
+pub(crate) mod doctor;
+pub(crate) mod features;
+pub(crate) mod ingest;
+pub(crate) mod models;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod serve;
+pub(crate) mod simulate;
+pub(crate) mod slate;
+pub(crate) mod sql;
+pub(crate) mod tables;

@@ -1,0 +1,132 @@
+//! The command line: parse, run, map the outcome to an exit code, print an error once.
+//!
+//! Data goes to stdout, conversation to stderr; `--json` prints the API's own JSON. Commands about batches speak HTTP
+//! ([`batch`], [`start`], [`predictions`], [`workers`]); those about files, tables and models open the stores
+//! ([`local`]). What does not work yet is not in the help.
+
+mod args;
+mod batch;
+mod client;
+mod config;
+mod exit;
+mod failure;
+mod local;
+mod log;
+mod output;
+mod predictions;
+mod progress;
+mod render;
+mod start;
+mod target;
+mod workers;
+
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use tokio::runtime::Runtime;
+
+use self::args::{Cli, Command};
+use self::client::Client;
+use self::config::ConfigCommand;
+pub use self::exit::Exit;
+pub use self::failure::Failure;
+use self::local::features::FeaturesCommand;
+use self::output::Output;
+use crate::config::Config;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::parse_from_os(std::env::args_os()) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to stdout and is no error; a reader that went away is none either.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() };
+        }
+    };
+    let out = Output { json: cli.global.json };
+    match run(&cli, out) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if !failure.is_closed_pipe() {
+                out.say(&failure.to_string());
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: &Cli, out: Output) -> Result<Exit, Failure> {
+    // These need no configuration, so a broken one cannot take them away.
+    match &cli.command {
+        Command::Completions { shell } => return completions(*shell, out),
+        Command::Config(ConfigCommand::Init { path }) => return config::init(path, out),
+        _ => {}
+    }
+    let config = Config::load(&cli.sources())?;
+    log::install(&config, matches!(cli.command, Command::Serve(_)));
+    match &cli.command {
+        Command::Config(ConfigCommand::Show) => config::show(&config, out),
+        Command::Serve(_) => on_actor_system(local::serve::serve(&config, out)),
+        Command::Demo(args) => on_actor_system(local::demo::demo(args, &config, out)),
+        Command::Models => local::models::models(&config, out),
+        _ => on_runtime(other(cli, &config, out)),
+    }
+}
+
+async fn other(cli: &Cli, config: &Config, out: Output) -> Result<Exit, Failure> {
+    let client = || Client::new(&config.client);
+    match &cli.command {
+        Command::Start(args) => start::start(args, &client()?, out).await,
+        Command::Status(args) => batch::status(args, &client()?, out).await,
+        Command::Watch(args) => batch::watch(args, &client()?, out).await,
+        Command::Players(args) => batch::players(args, &client()?, out).await,
+        Command::Reset(args) => batch::reset(args, &client()?, out).await,
+        Command::Consolidate(args) => batch::consolidate(args, &client()?, out).await,
+        Command::Predictions(args) => predictions::predictions(args, &client()?, out).await,
+        Command::Workers(args) => workers::workers(args, &client()?, out).await,
+        Command::Simulate(args) => local::simulate::simulate(args, out),
+        Command::Ingest(args) => local::ingest::ingest(args, config, out).await,
+        Command::Features(FeaturesCommand::Build(args)) => local::features::build(args, config, out).await,
+        Command::Features(FeaturesCommand::Export(args)) => local::features::export(args, config, out).await,
+        Command::Slate(args) => local::slate::slate(args, config, out).await,
+        Command::Runs(args) => local::runs::runs(args, config, out).await,
+        Command::Sql(args) => local::sql::sql(args, config, out).await,
+        Command::Doctor(args) => local::doctor::doctor(args, config, out).await,
+        Command::Bench(command) => local::bench::bench(command, config, out).await,
+        // Answered by `run` before a runtime is there.
+        Command::Demo(_)
+        | Command::Serve(_)
+        | Command::Models
+        | Command::Config(_)
+        | Command::Completions { .. } => Ok(Exit::Ok),
+    }
+}
+
+fn completions(shell: clap_complete::Shell, out: Output) -> Result<Exit, Failure> {
+    let mut page = Vec::new();
+    clap_complete::generate(shell, &mut args::definition(), "tipoff", &mut page);
+    out.data(&String::from_utf8_lossy(&page))?;
+    Ok(Exit::Ok)
+}
+
+fn runtime() -> Result<Runtime, Failure> {
+    Runtime::new().map_err(|error| Failure::failed(format!("start the runtime: {error}")))
+}
+
+fn on_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    runtime()?.block_on(command)
+}
+
+/// Runs a command on the one multi-thread runtime with an actor system that shares it.
+fn on_actor_system(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = Arc::new(runtime()?);
+    let shared = Arc::clone(&runtime);
+    let exit = actix::System::with_tokio_rt(move || shared).block_on(command);
+    // A thread that hangs in a prediction must not hold the process up: its lease lapses.
+    if let Some(runtime) = Arc::into_inner(runtime) {
+        runtime.shutdown_background();
+    }
+    exit
+}
