@@ -31,9 +31,14 @@ pub mod crash;
 mod error;
 pub mod memory;
 mod open;
+mod record;
+pub mod redis;
+pub mod sqlite;
 pub mod store;
 mod url;
 
+pub use self::redis::RedisStore;
+pub use self::sqlite::SqliteStore;
 pub use bench::{BenchReport, bench_jobs};
 pub use error::{Result, StoreError};
 pub use memory::MemoryStore;

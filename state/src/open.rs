@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use protocol::Millis;
 
-use crate::{BatchStore, MemoryStore, Result, StateUrl};
+use crate::{BatchStore, MemoryStore, RedisStore, Result, SqliteStore, StateUrl};
 
 /// Whose clock an operation goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,7 +46,8 @@ impl Default for OpenOptions {
 pub async fn open(url: &StateUrl, options: OpenOptions) -> Result<Arc<dyn BatchStore>> {
     let store: Arc<dyn BatchStore> = match url {
         StateUrl::Memory => Arc::new(MemoryStore::new()),
-        _ => return Err(crate::StoreError::Refused(format!("{url} with {options:?} is not built in"))),
+        StateUrl::Sqlite(path) => Arc::new(SqliteStore::open(path).await?),
+        StateUrl::Redis(address) => Arc::new(RedisStore::open(address, options).await?),
     };
     for note in store.notes() {
         tracing::warn!(store = %url, "{note}");

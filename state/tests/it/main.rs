@@ -2,3 +2,29 @@
 #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
 
 mod conformance;
+mod differential;
+
+use state::conformance::{RedisServer, redis_is_skipped};
+use state::{Clock, OpenOptions, RedisStore, StateUrl};
+
+/// A folder for one test's files, in memory where that is possible: tests should not wait for a disk.
+fn folder() -> tempfile::TempDir {
+    let memory = std::path::Path::new("/dev/shm");
+    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
+}
+
+/// A server of one's own; none where the environment says to do without. Its absence is a failure, not a green test.
+fn redis_server() -> Option<RedisServer> {
+    if redis_is_skipped() {
+        eprintln!("TIPOFF_SKIP_REDIS=1: THE REDIS STORE IS NOT TESTED");
+        return None;
+    }
+    Some(RedisServer::start(&[]))
+}
+
+/// A store on that server whose time the test passes.
+async fn redis_store(server: &RedisServer) -> RedisStore {
+    let StateUrl::Redis(address) = server.url().parse().unwrap() else { panic!("a Redis URL") };
+    let options = OpenOptions { clock: Clock::Passed, ..OpenOptions::default() };
+    RedisStore::open(&address, options).await.unwrap()
+}
