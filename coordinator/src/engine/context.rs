@@ -44,6 +44,9 @@ pub struct Context {
     pub defaults: BatchDefaults,
     /// This process.
     pub instance: InstanceId,
+    /// Held from the check of a start to its claim. It saves work only: of many starts of one slate, one loads the
+    /// inputs and the others find its claim. That there is one batch is the store's doing.
+    pub(crate) start_gate: tokio::sync::Mutex<()>,
     relay_bell: Notify,
     finalize_bell: tokio::sync::mpsc::Sender<BatchId>,
     last_turn: AtomicI64,
@@ -87,6 +90,7 @@ impl Context {
             timing: parts.timing,
             defaults: parts.defaults,
             instance: InstanceId::from_random(rand::random()),
+            start_gate: tokio::sync::Mutex::new(()),
             relay_bell: Notify::new(),
             finalize_bell,
             last_turn: AtomicI64::new(Timestamp::now().as_millisecond()),

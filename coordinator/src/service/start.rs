@@ -59,6 +59,8 @@ impl Service {
     pub async fn start(&self, request: StartRequest, request_id: &str) -> Result<StartOutcome, ServiceError> {
         let plan = self.plan(&request)?;
         self.refuse_if_open(&plan.slate, plan.dry_run).await?;
+        let gate = self.context.start_gate.lock().await;
+        self.refuse_if_open(&plan.slate, plan.dry_run).await?;
         let inputs = self.look(&plan).await?;
         if inputs.games.is_empty() && inputs.completeness.schedule_covers {
             return Ok(nothing("no_games_scheduled", &plan));
@@ -75,6 +77,7 @@ impl Service {
             return Ok(self.forecast(&plan, &inputs, &jobs, missing));
         }
         let claim = self.claim(&plan).await?;
+        drop(gate);
         tracing::info!(batch.id = %claim.batch_id, request.id = request_id, "opened `{}`", claim.batch_id);
         match self.fill(&plan, &claim).await {
             Ok(Some(started)) => Ok(StartOutcome::Started(Box::new(started))),

@@ -1,0 +1,48 @@
+//! Nights of the predecessor, replayed from end to end.
+
+use pipeline::simulate::SimOptions;
+use proto::verdict::HealthLevel;
+use proto::{Code, OutcomeKind};
+
+use crate::world::{World, count, finish, small};
+
+fn night() -> SimOptions {
+    SimOptions { games_per_day: 10, players_per_team: 9, injured: 0, ..small() }
+}
+
+#[test]
+fn incident_02_four_refused_lines_do_not_hold_seventy_seven_players() {
+    let options = SimOptions {
+        quoted_players: Some(81),
+        defects: vec![(Code::OneSided, 2), (Code::PriceOutOfRange, 1), (Code::Stale, 1)],
+        ..night()
+    };
+    let world = World::new(&options);
+    world.with_instance(&world.config(|_| ()), async |instance| {
+        let status = finish(instance, world.request()).await;
+        assert_eq!(status.state, "complete", "{status:#?}");
+        assert_eq!((status.progress.predicted, status.progress.rejected), (77, 4), "{:?}", status.reasons);
+        let rejected =
+            instance.service.players(&status.batch_id, Some(OutcomeKind::Rejected), None, None).await;
+        for player in rejected.unwrap().rows {
+            let wanted = &world.report.defects[&player.reason.unwrap().code];
+            assert!(wanted.contains(&player.player_lookup.to_string()), "{}", player.player_lookup);
+            assert!(!player.codes.is_empty(), "each refused quote is listed");
+        }
+        assert_eq!(count(instance, "select count(*) from predictions where is_active").await, 77 * 3);
+    });
+}
+
+#[test]
+fn incident_30_one_game_of_ten_with_lines_is_degraded_and_the_nine_are_named() {
+    let world = World::new(&SimOptions { games_with_lines: Some(1), ..night() });
+    world.with_instance(&world.config(|_| ()), async |instance| {
+        let status = finish(instance, world.request()).await;
+        assert_eq!(status.health, Some(HealthLevel::Degraded), "{status:#?}");
+        let finding = status.findings.iter().find(|finding| finding.count == 9).expect("nine games");
+        let games = count(instance, "select count(*) from games where game_date = '2025-11-14'").await;
+        assert_eq!(games, 10);
+        let named = finding.sentence.matches(" at ").count();
+        assert_eq!(named, 9, "{}", finding.sentence);
+    });
+}

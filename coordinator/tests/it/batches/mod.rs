@@ -1,0 +1,5 @@
+//! Whole batches through the service: from a simulated day to published rows, and what operators do meanwhile.
+
+mod incidents;
+mod life;
+mod operators;
