@@ -69,12 +69,18 @@ pub struct PoolHandle {
 impl PoolHandle {
     /// Changes the number of workers; surplus ones finish what they have.
     pub fn resize(&self, size: usize) -> Result<(), PoolError> {
-        self.tell(Resize(checked(PoolSize::Fixed(size))?))
+        self.tell(Resize(checked(PoolSize::Fixed(size))?))?;
+        // Whoever asks next sees the wish; the pool closes the gap.
+        self.board.show_pool(|shown| (shown.size, shown.auto) = (size, None));
+        Ok(())
     }
 
     /// Lets the pool choose its size between `min` and `max`.
     pub fn auto(&self, min: usize, max: usize) -> Result<(), PoolError> {
-        self.tell(Resize(checked(PoolSize::Auto(AutoRange { min, max }))?))
+        let range = AutoRange { min, max };
+        self.tell(Resize(checked(PoolSize::Auto(range))?))?;
+        self.board.show_pool(|shown| shown.auto = Some(range));
+        Ok(())
     }
 
     /// The pool and its workers as they are now.

@@ -29,7 +29,7 @@ pub struct Order {
 /// A prediction thread, as its worker holds it. Dropping it lets the thread end after what it is at.
 #[derive(Debug)]
 pub struct PredictThread {
-    orders: SyncSender<Order>,
+    orders: SyncSender<Box<Order>>,
     results: Arc<ResultBox>,
 }
 
@@ -58,11 +58,12 @@ impl PredictThread {
         ring: impl Fn() + Send + 'static,
     ) -> std::io::Result<Self> {
         // One chunk: the worker gives the next one only after the last has been answered in full.
-        let (orders, inbox) = sync_channel::<Order>(1);
+        let (orders, inbox) = sync_channel::<Box<Order>>(1);
         let results = Arc::new(ResultBox::default());
         let outbox = results.clone();
         std::thread::Builder::new().name(name).spawn(move || {
-            while let Ok(Order { lease, chunk, models }) = inbox.recv() {
+            while let Ok(order) = inbox.recv() {
+                let Order { lease, chunk, models } = *order;
                 predict_isolated(predictor.as_ref(), &models, &chunk, &mut |result| {
                     if outbox.put(lease, result) {
                         ring();
@@ -74,7 +75,7 @@ impl PredictThread {
     }
 
     /// Hands over a chunk; gives it back when the thread is gone or still at another one.
-    pub fn order(&self, order: Order) -> Result<(), Order> {
+    pub fn order(&self, order: Box<Order>) -> Result<(), Box<Order>> {
         self.orders.try_send(order).map_err(|error| match error {
             TrySendError::Full(order) | TrySendError::Disconnected(order) => order,
         })

@@ -230,7 +230,7 @@ impl WorkerActor {
         self.chunk = Some((chunk.jobs.len(), Instant::now()));
         self.lease_since = Some((lease, self.context.clock.steady()));
         let models = self.models.take().unwrap_or_default();
-        let Err(order) = self.hand_over(Order { lease, chunk, models }) else { return };
+        let Err(order) = self.hand_over(Box::new(Order { lease, chunk, models })) else { return };
         // Nobody here can do it; the jobs go back for nothing, and the worker with them.
         self.farewell.exit = WorkerExit::NoThread;
         events.push_back(Event::Drain);
@@ -239,7 +239,7 @@ impl WorkerActor {
     }
 
     /// Gives the order to the thread, to a new one if there is none.
-    fn hand_over(&mut self, order: Order) -> Result<(), Order> {
+    fn hand_over(&mut self, order: Box<Order>) -> Result<(), Box<Order>> {
         let order = match &self.thread {
             Some(thread) => match thread.order(order) {
                 Ok(()) => return Ok(()),

@@ -60,7 +60,7 @@ fn a_player_that_hangs_ends_failed_and_its_neighbours_do_not_notice() {
 }
 
 #[test]
-fn incidents_42_and_43_a_player_that_panics_gets_its_attempts_and_no_more() {
+fn incident_42_and_43_a_player_that_panics_gets_its_attempts_and_no_more() {
     run(async {
         let bench = Bench::new(quick(2_000));
         let (status, others) = only_the_culprit_failed(&bench, "panic:player5", Code::Panic, 3).await;

@@ -3,8 +3,10 @@
 
 mod bench;
 mod faults;
+mod flaky;
 mod isolation;
 mod pool;
 mod predict;
 mod samples;
 mod shelf;
+mod store_faults;

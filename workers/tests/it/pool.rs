@@ -50,7 +50,7 @@ fn a_batch_runs_to_its_end_and_says_so_once() {
 
         until("the end was told", async || (!bench.closed.lock().unwrap().is_empty()).then_some(())).await;
         let after = idle(&pool, 3).await;
-        assert_eq!(*bench.closed.lock().unwrap(), [batch.0.clone()], "once");
+        assert_eq!(*bench.closed.lock().unwrap(), std::slice::from_ref(&batch.0), "once");
         assert_eq!(after.workers.iter().map(|worker| worker.jobs_done).sum::<u64>(), 40);
         assert!(after.workers.iter().all(|worker| worker.lease.is_none() && worker.lease_age_ms.is_none()));
         serde_json::to_string(&after).unwrap();
@@ -62,7 +62,7 @@ fn a_batch_runs_to_its_end_and_says_so_once() {
 }
 
 #[test]
-fn incidents_04_and_05_who_is_out_ends_skipped_and_counts_as_done() {
+fn incident_04_and_05_who_is_out_ends_skipped_and_counts_as_done() {
     run(async {
         let bench = Bench::new(Timing::default());
         let mut jobs = slate(30);
