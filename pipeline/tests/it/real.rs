@@ -60,12 +60,16 @@ async fn real_files_go_in_once_and_add_up() {
         eprintln!("{line}");
     }
     let began = Instant::now();
-    let again =
-        run(&world.warehouse, &paths, IngestOptions { force: true, now: at(NOW) }, |_| {}).await.unwrap();
-    eprintln!("again, reading every file: {:.1} s", began.elapsed().as_secs_f64());
-    for f in &again.files {
-        assert_eq!(f.new, 0, "{f:?}");
-        assert_eq!(f.read, f.known + f.num_refused(), "{f:?}");
+    let again = run(&world.warehouse, &paths, IngestOptions::at(at(NOW)), |_| {}).await.unwrap();
+    eprintln!("again, by the ledger: {:.1} s", began.elapsed().as_secs_f64());
+    assert!(again.files.iter().all(|f| f.new == 0 && f.state != FileState::Ingested), "{again:?}");
+    // Read again on purpose, every row is known; the smaller folders tell it as well as the large ones.
+    let small: Vec<PathBuf> =
+        ["teams", "schedule", "injuries"].iter().map(|folder| data.join(folder)).collect();
+    let forced =
+        run(&world.warehouse, &small, IngestOptions { force: true, now: at(NOW) }, |_| {}).await.unwrap();
+    for f in &forced.files {
+        assert_eq!((f.new, f.read), (0, f.known + f.num_refused()), "{f:?}");
     }
     for (date, games) in [("2025-11-14", 9), ("2024-03-29", 12)] {
         let day = date.parse().unwrap();
