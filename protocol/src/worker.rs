@@ -274,27 +274,21 @@ impl Worker {
                 Vec::new()
             }
             Ok(Claimed::Nothing { .. }) if self.draining => self.stop(),
-            Ok(Claimed::Nothing { next_at, .. }) => {
-                self.tries = 0;
-                self.chunk_size = self.chunk_size.min(CHUNK_AFTER_PAUSE);
-                if nudged {
-                    return self.claim(LeaseId::from_random(random), now);
-                }
-                let wake = next_at.unwrap_or(now + IDLE_MS).clamp(now + LEAST_IDLE_MS, now + IDLE_MS);
-                self.phase = Phase::Idle { not_before: wake };
-                Vec::new()
-            }
+            Ok(Claimed::Nothing { next_at, .. }) => self.pause(next_at, nudged, now, random),
+            // A repeated claim whose jobs were all taken away meanwhile: there is nothing to predict or report.
+            Ok(Claimed::Chunk(chunk)) if chunk.jobs.is_empty() => self.pause(Some(now), nudged, now, random),
             Ok(Claimed::Chunk(chunk)) => {
                 self.tries = 0;
                 self.last_progress = now;
+                // A repeat gets a lease that was granted at most one length ago, else it had lapsed.
+                let granted_at = since.max(now - chunk.timing.lease_ms);
                 self.work = Some(Work {
                     lease,
                     batch_id: chunk.batch_id.clone(),
                     timing: chunk.timing,
                     started_at: now,
-                    // A repeat gets a lease that was granted at most one length ago, else it had lapsed.
-                    deadline_at: since.max(now - chunk.timing.lease_ms) + chunk.timing.job_deadline_ms,
-                    renew_at: now + chunk.timing.renew_ms,
+                    deadline_at: granted_at + chunk.timing.job_deadline_ms,
+                    renew_at: granted_at + chunk.timing.renew_ms,
                     attempts: chunk.jobs.iter().map(|job| (job.seq, job.attempts)).collect(),
                     results: BTreeMap::new(),
                     hung: false,
@@ -303,6 +297,18 @@ impl Worker {
                 vec![Action::Predict(lease, chunk)]
             }
         }
+    }
+
+    /// Waits until `next_at`, a while at most; not at all when a nudge came after the question.
+    fn pause(&mut self, next_at: Option<Millis>, nudged: bool, now: Millis, random: u128) -> Vec<Action> {
+        self.tries = 0;
+        self.chunk_size = self.chunk_size.min(CHUNK_AFTER_PAUSE);
+        if nudged {
+            return self.claim(LeaseId::from_random(random), now);
+        }
+        let wake = next_at.unwrap_or(now + IDLE_MS).clamp(now + LEAST_IDLE_MS, now + IDLE_MS);
+        self.phase = Phase::Idle { not_before: wake };
+        Vec::new()
     }
 
     /// Renews in time; gives a thread up one renewal before the store would take the jobs away, so that the loss

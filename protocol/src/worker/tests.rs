@@ -105,6 +105,16 @@ fn a_due_time_on_a_clock_that_is_behind_makes_no_spin() {
 }
 
 #[test]
+fn a_repeated_claim_that_holds_nothing_any_more_is_no_chunk() {
+    let mut worker = Worker::new(0);
+    worker.step(Event::Tick, 0, 1);
+    assert_eq!(worker.step(Event::Claimed(Ok(Claimed::Chunk(chunk(0)))), 0, 2), []);
+    assert_eq!(worker.lease(), None);
+    let again = worker.step(Event::Tick, LEAST_IDLE_MS, 3);
+    assert_eq!(again, [Action::Claim { lease: LeaseId::from_random(3), max_jobs: FIRST_CHUNK }]);
+}
+
+#[test]
 fn release_reports_what_is_done_and_gives_the_rest_back_uncharged() {
     let (mut worker, lease) = working(2);
     worker.step(Event::JobDone(lease, done(0)), 10, 1);
@@ -135,7 +145,7 @@ fn the_deadline_is_counted_on_our_clock_from_the_first_claim() {
     worker.step(Event::Tick, 1_000_000, 7);
     // The store's clock is far behind, as `chunk` says.
     worker.step(Event::Claimed(Ok(Claimed::Chunk(chunk(1)))), 1_000_500, 8);
-    assert_eq!(worker.wake_at(), Some(1_003_500), "the renewal");
+    assert_eq!(worker.wake_at(), Some(1_003_000), "the renewal");
     assert_eq!(worker.step(Event::Tick, 1_026_999, 8).len(), 1, "a renewal");
     assert_eq!(worker.step(Event::Tick, 1_027_000, 8)[0], Action::AbandonThread);
 }
