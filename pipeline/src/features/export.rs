@@ -35,7 +35,7 @@ pub async fn export_csv(warehouse: &Warehouse, from: Date, to: Date, out: &Path)
     let (mut date, mut rows) = (from, 0);
     while date <= to {
         for row in warehouse.features_of(date).await? {
-            csv.write_record(&record(&row, &results, line_at)).map_err(failed)?;
+            csv.write_record(record(&row, &results, line_at)).map_err(failed)?;
             rows += 1;
         }
         let Ok(next) = date.checked_add(1.day()) else { break };

@@ -144,7 +144,7 @@ impl History {
     #[must_use]
     pub fn settle(mut self) -> Self {
         for rows in self.players.values_mut() {
-            rows.sort_by(|a, b| (a.date, a.opponent).cmp(&(b.date, b.opponent)));
+            rows.sort_by_key(|row| (row.date, row.opponent));
         }
         let possessions: HashMap<(GameKey, TeamCode), f64> = self
             .teams

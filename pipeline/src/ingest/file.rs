@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use proto::tables::{GameRow, QuarantineRow, SourceFileRow};
+use proto::PlayerName;
+use proto::league_time::league_date;
+use proto::tables::{GameRow, InjuryRow, QuarantineRow, SourceFileRow};
 use tokio::sync::mpsc;
 use warehouse::{IngestBatch, IngestCounts, IngestTransaction, Warehouse};
 
@@ -20,6 +22,7 @@ use super::source::Source;
 use super::table::{Damage, Table};
 use super::{IngestOptions, Shared};
 use crate::error::{Error, Result};
+use crate::season::season_of;
 
 /// Chunks that may wait for the writer.
 const WAITING_CHUNKS: usize = 2;
@@ -184,11 +187,31 @@ impl Writer {
             .await?;
         self.counted(chunk.player_games, |rows| IngestBatch { player_games: rows, ..IngestBatch::default() })
             .await?;
-        self.counted(chunk.injuries, |rows| IngestBatch { injuries: rows, ..IngestBatch::default() }).await?;
+        let injuries = self.injuries(chunk.injuries, warehouse, shared).await?;
+        self.counted(injuries, |rows| IngestBatch { injuries: rows, ..IngestBatch::default() }).await?;
         self.counted(chunk.aliases, |rows| IngestBatch { aliases: rows, ..IngestBatch::default() }).await?;
         self.counted(chunk.game_lines, |rows| IngestBatch { game_lines: rows, ..IngestBatch::default() })
             .await?;
         self.counted(quotes.rows, |rows| IngestBatch { lines: rows, ..IngestBatch::default() }).await
+    }
+
+    /// Reports under the keys of the players they mean, as far as the team tells who that is.
+    async fn injuries(
+        &self,
+        reports: Weighted<(InjuryRow, PlayerName)>,
+        warehouse: &Warehouse,
+        shared: &mut Shared,
+    ) -> Result<Weighted<InjuryRow>> {
+        let mut resolved = Weighted::default();
+        for ((mut report, name), weight) in reports.rows.into_iter().zip(reports.weights) {
+            if let Some(team) = report.team {
+                let season = season_of(league_date(report.reported_at));
+                shared.people.ready(warehouse, season).await?;
+                (report.player_lookup, _) = shared.people.who(&name, [team, team], season);
+            }
+            resolved.push(report, weight);
+        }
+        Ok(resolved)
     }
 
     /// Rows of the file: each table row counts as the source rows it is made of.

@@ -7,6 +7,7 @@
 //! reads while the other writes.
 
 use jiff::Timestamp;
+use proto::PlayerName;
 use proto::tables::{AliasRow, GameLineRow, GameRow, InjuryRow, PlayerGameRow, TeamGameRow, TeamRow};
 use tokio::sync::mpsc::Sender;
 
@@ -63,7 +64,8 @@ pub(crate) struct Chunk {
     pub(crate) games: Weighted<GameRow>,
     pub(crate) team_games: Weighted<TeamGameRow>,
     pub(crate) player_games: Weighted<PlayerGameRow>,
-    pub(crate) injuries: Weighted<InjuryRow>,
+    /// Reports with the name as written, still to be resolved.
+    pub(crate) injuries: Weighted<(InjuryRow, PlayerName)>,
     pub(crate) aliases: Weighted<AliasRow>,
     pub(crate) game_lines: Weighted<GameLineRow>,
     pub(crate) events: Vec<EventOffers>,

@@ -72,10 +72,10 @@ impl Kind {
 }
 
 /// A recognised file with what its parser needs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum Recognised {
     Plain(Kind),
-    Odds(Shape),
+    Odds(Box<Shape>),
 }
 
 impl Recognised {
@@ -121,7 +121,7 @@ fn table(text: &str) -> Result<Recognised, Refusal> {
         return Err(Refusal::new(FOREIGN, sentence));
     }
     if let Some(shape) = Shape::of(&header) {
-        return Ok(Recognised::Odds(shape));
+        return Ok(Recognised::Odds(Box::new(shape)));
     }
     let known = TABLES.iter().find(|(_, names)| header.has_all(names));
     known.map(|(kind, _)| Recognised::Plain(*kind)).ok_or_else(|| {

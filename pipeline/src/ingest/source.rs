@@ -84,7 +84,7 @@ impl Source {
         if !self.packed {
             return Ok(Box::new(file));
         }
-        let limit = (self.size * MAX_RATIO).max(RATIO_FLOOR).min(MAX_CONTENT_BYTES);
+        let limit = (self.size * MAX_RATIO).clamp(RATIO_FLOOR, MAX_CONTENT_BYTES);
         Ok(Box::new(Guard { inner: MultiGzDecoder::new(file), left: limit, limit, packed: self.size }))
     }
 

@@ -40,6 +40,7 @@ pub(super) struct Quoted {
     pub(super) game: usize,
     pub(super) name: String,
     pub(super) lookup: String,
+    pub(super) team: String,
     /// What the market believes.
     belief: f64,
     /// Where it moves over the day.
@@ -94,6 +95,7 @@ pub(super) fn quoted(
                 game: *game,
                 name: player.odds_name.clone(),
                 lookup: super::league::lookup(&player.name),
+                team: own.row.team.to_string(),
                 belief: belief.max(1.0),
                 drift,
                 defect: None,

@@ -358,7 +358,7 @@ fn reports(date: Date, out: &BTreeSet<(usize, usize)>, quoted: &[Quoted], teams:
         reports.push(Injury {
             reported_at,
             player: player.name.clone(),
-            team: String::new(),
+            team: player.team.clone(),
             status,
             note: "simulated soreness",
         });

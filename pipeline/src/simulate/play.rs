@@ -180,7 +180,7 @@ fn line(rng: &mut Rng, player: &Player, own: &Team, other: &Team, minutes: u32, 
     let rest = points - 3 * fg3m;
     let ftm = (f64::from(rest) * rng.between(0.1, 0.35)).round() as u32;
     // Twos make the rest even.
-    let ftm = if (rest - ftm.min(rest)) % 2 == 0 { ftm.min(rest) } else { (ftm + 1).min(rest) };
+    let ftm = if (rest - ftm.min(rest)).is_multiple_of(2) { ftm.min(rest) } else { (ftm + 1).min(rest) };
     let fg2m = (rest - ftm) / 2;
     let some = |rng: &mut Rng, per_minute: f64| {
         rng.normal(time * per_minute, (time * per_minute).sqrt()).round().max(0.0) as u32

@@ -139,3 +139,15 @@ async fn aliases_and_teams() {
     );
     assert_eq!(world.sql("SELECT team, full_name FROM teams").await, ["BOS|Boston Celtics"]);
 }
+
+#[tokio::test]
+async fn incident_63_a_report_is_about_the_player_of_the_team_it_names() {
+    let world = crate::fixtures::world().await;
+    let reports = "reported_at,player,team,status,note\n\
+                   2024-03-29T15:00:00Z,Aaron Ace,GSW,out,knee\n\
+                   2024-03-29T15:00:00Z,Herb Jones,CHA,probable,\n\
+                   2024-03-29T15:00:00Z,Aaron Ace,BOS,out,another man\n";
+    world.take("reports.csv", reports).await;
+    let found = world.sql("SELECT player_lookup, team FROM injuries ORDER BY 1").await;
+    assert_eq!(found, ["aaronace|BOS", "aaronacejr|GSW", "herbertjones|CHA"]);
+}

@@ -33,14 +33,15 @@ pub(crate) fn moves(table: &mut Table, known: &Known, out: &mut Harvest) -> Resu
                 return Err(Refusal::bad("Acquired", "both", "either Acquired or Relinquished"));
             }
         };
+        let name = player_name("Player", name)?;
         let injury = InjuryRow {
-            player_lookup: player_name("Player", name)?.lookup,
+            player_lookup: name.lookup.clone(),
             team: row.opt(c.team).and_then(|team| known.teams.team(team)),
             status: if back { InjuryStatus::Available } else { status_of(note) },
             reported_at: league_time::start_of(row.date(c.date)?),
             note: note.to_owned(),
         };
-        out.chunk.injuries.push(injury, 1);
+        out.chunk.injuries.push((injury, name), 1);
         Ok(())
     })
 }
@@ -57,14 +58,15 @@ columns!(struct ReportColumns {
 pub(crate) fn reports(table: &mut Table, known: &Known, out: &mut Harvest) -> Result<(), Damage> {
     let c = ReportColumns::of(&table.header);
     each_row(table, out, |row, out| {
+        let name = row.player(c.player)?;
         let injury = InjuryRow {
-            player_lookup: row.player(c.player)?.lookup,
+            player_lookup: name.lookup.clone(),
             team: row.opt(c.team).and_then(|team| known.teams.team(team)),
             status: row.parse(c.status, "available, probable, questionable, doubtful or out")?,
             reported_at: row.instant(c.reported_at)?,
             note: row.opt(c.note).unwrap_or_default().to_owned(),
         };
-        out.chunk.injuries.push(injury, 1);
+        out.chunk.injuries.push((injury, name), 1);
         Ok(())
     })
 }

@@ -79,7 +79,9 @@ fn pair(
     for offer in offers {
         let (player, resolved) = match names.entry(offer.player.lookup.clone()) {
             Entry::Occupied(found) => found.get().clone(),
-            Entry::Vacant(slot) => slot.insert(people.who(&offer.player, &event.game, event.season)).clone(),
+            Entry::Vacant(slot) => slot
+                .insert(people.who(&offer.player, [event.game.away, event.game.home], event.season))
+                .clone(),
         };
         let key = (offer.book.clone(), offer.market.clone(), player.clone(), offer.point);
         match places.entry(key) {
