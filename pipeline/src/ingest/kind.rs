@@ -100,6 +100,10 @@ pub(crate) fn recognise(head: &[u8]) -> Result<Recognised, Refusal> {
     let text = String::from_utf8_lossy(head);
     let text = text.trim_start_matches('\u{feff}').trim_start();
     match text.as_bytes().first() {
+        // The vendor's answer when there is nothing to list: empty is no error.
+        Some(b'[') if text.trim_end().trim_matches(['[', ']']).trim().is_empty() => {
+            Ok(Recognised::Plain(Kind::OddsEvents))
+        }
         Some(b'{' | b'[') if !looks_like_v4(text) => {
             foreign("the file is JSON, but holds no events of The Odds API v4")
         }
@@ -164,6 +168,7 @@ mod tests {
                 "odds_v4_json",
             ),
             (r#"[ {"id":"e","commence_time":"t","home_team":"a","away_team":"b"}]"#, "odds_events"),
+            ("[ ]\n", "odds_events"),
             ("season,player_id,team_id,position,position_simple\n", "player_positions"),
             (
                 "event_id,commence_time,home_team,away_team,bookmaker,market,player,line,over_price,under_price,snapshot_file\n",

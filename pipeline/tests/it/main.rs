@@ -1,5 +1,6 @@
 //! What ingest, features and the simulator promise, each against a fresh warehouse.
 #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+#![allow(clippy::print_stderr)] // what was measured or skipped is for whoever runs the tests
 
 mod bad_input;
 mod counting;

@@ -92,3 +92,37 @@ async fn real_files_go_in_once_and_add_up() {
         }
     }
 }
+
+#[tokio::test]
+async fn real_samples_are_told_apart() {
+    let Some(data) = real_data() else { return };
+    let world = World::new().await;
+    let folders = ["schedule", "samples"].map(|folder| data.join(folder));
+    let report = run(&world.warehouse, &folders, IngestOptions::at(at(NOW)), |_| {}).await.unwrap();
+    let kind = |name: &str| {
+        let file = report.files.iter().find(|f| f.name.starts_with(name)).unwrap();
+        assert_eq!(file.read, file.new + file.known + file.num_refused(), "{file:?}");
+        (file.kind.as_str(), file.state)
+    };
+    for name in ["event_odds_2024-03-29_12events", "event_odds_one_event_pra", "historical_event_odds"] {
+        assert_eq!(kind(name), ("odds_v4_json", FileState::Ingested), "{name}");
+    }
+    assert_eq!(kind("events_2024-03-29"), ("odds_events", FileState::Ingested));
+    assert_eq!(kind("oddsapi_game_lines_snapshot"), ("odds_table", FileState::Ingested));
+    for name in ["boxscore_doc_example", "boxscoretraditionalv3", "scoreboardv3", "live_box_replay"] {
+        assert_eq!(kind(name), ("", FileState::Quarantined), "{name}");
+    }
+    let events =
+        world.count("SELECT count(DISTINCT event_id) FROM lines WHERE game_date = '2024-03-29'").await;
+    let snapshots = "SELECT count(DISTINCT snapshot_at) FROM lines WHERE game_date = '2024-05-04'";
+    assert_eq!(events, 12);
+    assert!(world.count(snapshots).await >= 2, "the historical wrapper says when it was taken");
+    let money_lines = report.files.iter().find(|f| f.name.starts_with("oddsapi_game_lines")).unwrap();
+    assert_eq!(
+        money_lines.refused.get("not_used"),
+        Some(&money_lines.read),
+        "this one holds money lines only"
+    );
+    let unresolved = report.files.iter().filter_map(|f| f.refused.get("game_unresolved")).sum::<u64>();
+    assert_eq!(unresolved, 0, "{:?}", report.files);
+}
