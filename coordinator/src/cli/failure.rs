@@ -88,7 +88,11 @@ impl fmt::Display for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::usage(error)
+        match error {
+            // A store that cannot be reached by its address is a failure, like one that does not answer.
+            ConfigError::Address { .. } => Self::failed(error),
+            _ => Self::usage(error),
+        }
     }
 }
 

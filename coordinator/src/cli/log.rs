@@ -1,5 +1,5 @@
 //! The log: on stderr, so that it never mixes with data. A server logs what is configured; a command of a person only
-//! what he should see, unless he asked for more.
+//! what he should see, unless he asked for more; the demo, which tells its own story, nothing but errors.
 
 use std::io::IsTerminal;
 
@@ -8,12 +8,14 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, LogFormat, Origin};
 
 /// Installs the log of this process.
-pub(crate) fn install(config: &Config, is_server: bool) {
+///
+/// `quiet` is what counts while nobody has asked for anything else; none: the configured default.
+pub(crate) fn install(config: &Config, quiet: Option<&str>) {
     let is_default = config
         .shown()
         .iter()
         .any(|setting| setting.key == "log.filter" && setting.origin == Origin::Default.to_string());
-    let filter = if is_default && !is_server { "warn" } else { &config.log.filter };
+    let filter = quiet.filter(|_| is_default).unwrap_or(&config.log.filter);
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(filter))
         .with_writer(std::io::stderr)

@@ -65,13 +65,22 @@ fn run(cli: &Cli, out: Output) -> Result<Exit, Failure> {
         _ => {}
     }
     let config = Config::load(&cli.sources())?;
-    log::install(&config, matches!(cli.command, Command::Serve(_)));
+    log::install(&config, quiet_log(&cli.command));
     match &cli.command {
         Command::Config(ConfigCommand::Show) => config::show(&config, out),
         Command::Serve(_) => on_actor_system(local::serve::serve(&config, out)),
         Command::Demo(args) => on_actor_system(local::demo::demo(args, &config, out)),
         Command::Models => local::models::models(&config, out),
         _ => on_runtime(other(cli, &config, out)),
+    }
+}
+
+/// What is logged when nobody has said what.
+fn quiet_log(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Serve(_) => None,
+        Command::Demo(_) | Command::Bench(_) => Some("error"),
+        _ => Some("warn"),
     }
 }
 
@@ -123,7 +132,11 @@ fn on_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Ex
 fn on_actor_system(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
     let runtime = Arc::new(runtime()?);
     let shared = Arc::clone(&runtime);
-    let exit = actix::System::with_tokio_rt(move || shared).block_on(command);
+    let exit = {
+        // An actor is polled once more when its system goes, and may want to spawn then.
+        let _on_runtime = runtime.enter();
+        actix::System::with_tokio_rt(move || shared).block_on(command)
+    };
     // A thread that hangs in a prediction must not hold the process up: its lease lapses.
     if let Some(runtime) = Arc::into_inner(runtime) {
         runtime.shutdown_background();

@@ -91,6 +91,14 @@ pub(crate) fn pairs(rows: &[(&str, String)]) -> String {
     rows.iter().map(|(key, value)| format!("{key:width$}  {value}\n")).collect()
 }
 
+/// A text of at most `most` characters.
+pub(crate) fn clip(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-/// Writes rows with a header line; cells keep their text, except those a spreadsheet would run.
-pub(crate) fn to_csv<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, ::csv::Error> {
-    let mut plain = ::csv::Writer::from_writer(Vec::new());
+/// Writes rows below a header line, which is there without rows, too. Cells keep their text, except those a
+/// spreadsheet would run.
+pub(crate) fn to_csv<T: Serialize>(columns: &[&str], rows: &[T]) -> Result<Vec<u8>, ::csv::Error> {
+    let mut plain = ::csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    plain.write_record(columns)?;
     for row in rows {
         plain.serialize(row)?;
     }
@@ -47,9 +49,10 @@ mod tests {
         let row = |name, price| Row { name, margin: -3.5, price, line: None };
         let rows =
             [row("=1+1", "-110"), row("@x", "+150"), row("-cmd|' /C'!A0", "2.5"), row("a,\"b\"\nc", "+x")];
-        let text = String::from_utf8(to_csv(&rows).unwrap()).unwrap();
+        let text = String::from_utf8(to_csv(&["name", "margin", "price", "line"], &rows).unwrap()).unwrap();
         let expected = "name,margin,price,line\n'=1+1,-3.5,-110,\n'@x,-3.5,+150,\n'-cmd|' /C'!A0,-3.5,2.5,\n\
                         \"a,\"\"b\"\"\nc\",-3.5,'+x,\n";
         assert_eq!(text, expected);
+        assert_eq!(to_csv::<Row>(&["name", "margin"], &[]).unwrap(), b"name,margin\n");
     }
 }

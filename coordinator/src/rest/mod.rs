@@ -60,7 +60,7 @@ pub fn router(service: Service, config: &ServerConfig) -> Router {
         .route("/metrics", get(handlers::meta::metrics))
         .fallback(handlers::meta::unknown_route)
         .method_not_allowed_fallback(handlers::meta::wrong_method)
-        .layer(from_fn_with_state(shared.clone(), auth::guard))
-        .layer(from_fn_with_state(shared.clone(), observe::observe))
+        .layer(from_fn_with_state(config.admin_key, auth::guard))
+        .layer(from_fn_with_state(config.request_timeout, observe::observe))
         .with_state(shared)
 }

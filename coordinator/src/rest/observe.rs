@@ -2,7 +2,7 @@
 //! writes out every error as problem details. A handler that panics costs its own request only.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ALLOW, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
@@ -12,8 +12,8 @@ use axum::response::Response;
 use futures::FutureExt;
 use tracing::Instrument;
 
+use super::metrics;
 use super::problem::{ApiError, TIMEOUT};
-use super::{Shared, metrics};
 
 /// Name of the header that carries a request's id, in both directions.
 const REQUEST_ID: &str = "x-request-id";
@@ -22,7 +22,7 @@ const REQUEST_ID: &str = "x-request-id";
 #[derive(Debug, Clone)]
 pub(crate) struct RequestId(pub(crate) String);
 
-pub(crate) async fn observe(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn observe(State(limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request_id(request.headers());
     request.extensions_mut().insert(RequestId(id.clone()));
@@ -30,7 +30,6 @@ pub(crate) async fn observe(State(shared): State<Shared>, mut request: Request, 
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
     let span = tracing::info_span!("request", request.id = %id, %method, %route);
 
-    let limit = shared.config.request_timeout;
     let answered = AssertUnwindSafe(tokio::time::timeout(limit, next.run(request))).catch_unwind();
     let response = match answered.instrument(span.clone()).await {
         Ok(Ok(response)) => response,
@@ -52,12 +51,14 @@ pub(crate) async fn observe(State(shared): State<Shared>, mut request: Request, 
     let status = response.status();
     let elapsed = started.elapsed();
     metrics::count_request(known_method(&method), &route, status.as_u16(), elapsed);
+    // Reading that went well is asked for four times a second by whoever watches; the metrics count it.
+    let is_routine = matches!(method, Method::GET | Method::HEAD) && status.is_success();
     span.in_scope(|| {
         let duration_ms = elapsed.as_millis() as u64;
         let status = status.as_u16();
-        match &*route {
-            "/livez" | "/readyz" | "/metrics" => tracing::debug!(status, duration_ms, "answered {status}"),
-            _ => tracing::info!(status, duration_ms, "answered {status}"),
+        match is_routine {
+            true => tracing::debug!(status, duration_ms, "answered {status}"),
+            false => tracing::info!(status, duration_ms, "answered {status}"),
         }
     });
     let headers = response.headers_mut();
@@ -120,7 +121,42 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use proto::api::Problem;
+    use tower::ServiceExt;
+
     use super::*;
+
+    async fn problem_at(path: &str) -> (u16, Problem) {
+        let router = Router::new()
+            .route("/panics", get(|| async { panic!("canary") as () }))
+            .route("/hangs", get(|| async { std::future::pending::<()>().await }))
+            .layer(from_fn_with_state(Duration::from_secs(30), observe));
+        let request = Request::get(path).header(REQUEST_ID, "r1").body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        assert_eq!(response.headers()[REQUEST_ID], "r1");
+        assert_eq!(response.headers()["content-type"], "application/problem+json");
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        assert!(!String::from_utf8_lossy(&body).contains("canary"));
+        (status, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_and_a_hang_cost_their_own_request_only() {
+        let (status, problem) = problem_at("/panics").await;
+        assert_eq!(
+            (status, problem.kind.as_str(), problem.request_id.as_str()),
+            (500, "/problems/internal", "r1")
+        );
+        let (status, problem) = problem_at("/hangs").await;
+        assert_eq!((status, problem.kind.as_str()), (503, "/problems/timeout"));
+        let (status, problem) = problem_at("/nowhere").await;
+        assert_eq!((status, problem.kind.as_str()), (404, "/problems/not-found"));
+    }
 
     #[test]
     fn a_plain_request_id_is_kept_and_anything_else_replaced() {

@@ -17,6 +17,7 @@ use proto::{BatchId, Code};
 use serde_json::Value;
 
 use super::ingest;
+use super::run::recorded;
 use super::tables::{make_folders, open_or_make, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -113,12 +114,14 @@ async fn prepare(league: &SimReport, config: &Config, out: Output) -> Result<(),
     let now = Timestamp::now();
     let warehouse = open_or_make(config).await?;
     let files: Vec<PathBuf> = league.files.iter().chain(&league.late_files).cloned().collect();
-    let report = ingest::run(&warehouse, &files, IngestOptions::at(now)).await?;
+    let read = ingest::run(&warehouse, &files, IngestOptions::at(now));
+    let report = recorded(&warehouse, "ingest", None, read).await?;
     let (read, new) =
         report.files.iter().fold((0, 0), |(read, new), file| (read + file.read, new + file.new));
     out.say(&format!("ingested {} files: {read} rows read, {new} new", report.files.len()));
     let day = league.last_day;
-    let built = build_range(&warehouse, day, day, now, |_, _| {}).await.map_err(stage_failure)?;
+    let build = async { build_range(&warehouse, day, day, now, |_, _| {}).await.map_err(stage_failure) };
+    let built = recorded(&warehouse, "features", Some(day), build).await?;
     out.say(&format!("built features: {} rows for {day}", built.rows));
     warehouse.close().await;
     Ok(())
@@ -191,6 +194,7 @@ fn next_commands(config: &Config, league: &SimReport, status: &BatchStatus, took
         "\ndone in {:.1} s; everything lies in `{dir}`. Next:\n  \
          tipoff sql --dir {dir} \"{sql}\"\n  \
          tipoff serve --dir {dir} &\n  \
+         tipoff status {batch}\n  \
          tipoff players {batch}\n  \
          tipoff predictions --game-date {day}\n  \
          tipoff start --game-date {day} --as-of {} --watch\n  \

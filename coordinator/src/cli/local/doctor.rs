@@ -14,7 +14,7 @@ use warehouse::{Warehouse, WarehouseUrl};
 use super::tables::{load_models, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Output, table};
+use crate::cli::output::{Output, clip, table};
 use crate::config::{Config, ShownSetting};
 use crate::service::models_of;
 
@@ -23,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Difference of clocks from which leases become unfair, in milliseconds.
 const MAX_CLOCK_DIFFERENCE_MS: i64 = 1_000;
+
+/// Longest value in the table of settings; `config show` has the rest.
+const MAX_VALUE: usize = 60;
 
 const MIB: u64 = 1 << 20;
 
@@ -91,7 +94,8 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
 }
 
 fn page(report: &Report<'_>) -> String {
-    let settings = report.settings.iter().map(|s| vec![s.key.to_owned(), s.value.clone(), s.origin.clone()]);
+    let settings =
+        report.settings.iter().map(|s| vec![s.key.to_owned(), clip(&s.value, MAX_VALUE), s.origin.clone()]);
     let checks = report.checks.iter().map(|check| {
         let level = match check.level {
             Level::Ok => "ok",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use pipeline::features::{BuildReport, build_range, export_csv, upcoming};
+use pipeline::features::{BuildReport, build_range, export_csv};
 
 use super::run::recorded;
 use super::tables::{date, open_existing, stage_failure};
@@ -61,7 +61,7 @@ pub(crate) struct ExportArgs {
 pub(crate) async fn build(args: &BuildArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
     let now = Timestamp::now();
     let (from, to) = match (&args.game_date, &args.to) {
-        (None, _) => upcoming(now),
+        (None, _) => (date("TODAY")?, date("TOMORROW")?),
         (Some(from), None) => (date(from)?, date(from)?),
         (Some(from), Some(to)) => (date(from)?, date(to)?),
     };

@@ -27,8 +27,9 @@ pub(crate) fn models(config: &Config, out: Output) -> Result<Exit, Failure> {
 fn page(models: &Models) -> String {
     let rows = models.models.iter().map(|model| {
         let until = model.trained_until.map_or_else(|| "-".to_owned(), |date| date.to_string());
-        let metrics: Vec<String> =
-            model.metrics.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
+        // Mean absolute errors, the market's beside them; --json has every figure of the card.
+        let errors = model.metrics.iter().filter(|(name, _)| name.contains("mae"));
+        let errors: Vec<String> = errors.map(|(name, value)| format!("{name} {}", number(*value))).collect();
         vec![
             model.system_id.to_string(),
             model.market.to_string(),
@@ -37,10 +38,10 @@ fn page(models: &Models) -> String {
             model.num_features.to_string(),
             until,
             if model.stale { "stale" } else { "" }.to_owned(),
-            metrics.join(", "),
+            errors.join(", "),
         ]
     });
-    let header = ["system", "market", "role", "engine", "features", "trained until", "", "metrics"];
+    let header = ["system", "market", "role", "engine", "features", "trained until", "", "errors"];
     let mut page = table(&header, &[4], rows) + "\n";
     if !models.models.iter().any(|model| model.role == Role::Champion) {
         page += "\nno model is champion: nothing is marked as the one to act on\n";

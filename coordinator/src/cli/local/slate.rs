@@ -71,8 +71,9 @@ fn page(report: &SlateReport) -> String {
         "newest quote",
     ];
     let mut page = format!(
-        "{}: {} games, {} players, {} quoted by {} quotes, {} feature rows, {} of them ready\n\n{}\n",
+        "{} as of {:.0}: {} games, {} players, {} quoted by {} quotes, {} feature rows, {} of them ready\n\n{}\n",
         report.game_date,
+        report.as_of,
         report.games.len(),
         report.players,
         report.quoted,

@@ -14,6 +14,50 @@ use crate::service::PredictionQuery;
 const KNOWN: [&str; 9] =
     ["game_date", "player", "market", "system", "active", "generation", "format", "limit", "cursor"];
 
+/// Names of the columns, in the order of [`warehouse::StoredPrediction`]; a test compares them with a served row.
+const COLUMNS: [&str; 40] = [
+    "prediction_id",
+    "batch_id",
+    "generation",
+    "sport",
+    "game_date",
+    "game_id",
+    "player_lookup",
+    "market",
+    "system_id",
+    "prediction_run_mode",
+    "model_sha256",
+    "inputs_sha256",
+    "predicted_value",
+    "half_points",
+    "line",
+    "line_source",
+    "line_source_api",
+    "book",
+    "was_line_fallback",
+    "over_price",
+    "under_price",
+    "line_snapshot_at",
+    "line_minutes_before_game",
+    "consensus_line",
+    "line_spread",
+    "no_vig_over",
+    "line_margin",
+    "recommendation",
+    "feature_quality_score",
+    "default_feature_count",
+    "in_sample",
+    "as_of",
+    "predicted_at",
+    "row_sha256",
+    "is_active",
+    "invalidation_reason",
+    "invalidated_at",
+    "superseded_by",
+    "superseded_at",
+    "created_at",
+];
+
 /// `GET /predictions`.
 pub(crate) async fn predictions(State(shared): State<Shared>, params: Params) -> Result<Response, ApiError> {
     let params = params.only(&KNOWN)?;
@@ -36,7 +80,7 @@ pub(crate) async fn predictions(State(shared): State<Shared>, params: Params) ->
                 }
             }
             let rows = shared.service.predictions_all(query).await?;
-            let text = to_csv(&rows).map_err(|error| {
+            let text = to_csv(&COLUMNS, &rows).map_err(|error| {
                 tracing::error!("write predictions as csv: {error}");
                 ApiError::internal()
             })?;
