@@ -23,16 +23,17 @@ impl RedisServer {
     /// When `redis-server` is not installed: a suite that leaves a store out must not look green.
     pub fn start(extra_args: &[&str]) -> Self {
         for _ in 0..8 {
-            if let Some(server) = Self::try_start(extra_args) {
+            // Somebody may take the port between this line and the server's own bind: the server then ends at once.
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            if let Some(server) = Self::start_on(port, extra_args) {
                 return server;
             }
         }
         panic!("redis-server did not start on eight ports in a row");
     }
 
-    fn try_start(extra_args: &[&str]) -> Option<Self> {
-        // Somebody may take the port between this line and the server's own bind: the server then ends at once.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    /// Starts a server on a port, e.g. where a killed one was; none if the port is taken.
+    pub fn start_on(port: u16, extra_args: &[&str]) -> Option<Self> {
         let spawned = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "no", "--loglevel", "notice"])

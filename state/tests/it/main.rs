@@ -3,6 +3,8 @@
 
 mod conformance;
 mod differential;
+mod faults;
+mod opening;
 
 use state::conformance::{RedisServer, redis_is_skipped};
 use state::{Clock, OpenOptions, RedisStore, StateUrl};
@@ -27,4 +29,13 @@ async fn redis_store(server: &RedisServer) -> RedisStore {
     let StateUrl::Redis(address) = server.url().parse().unwrap() else { panic!("a Redis URL") };
     let options = OpenOptions { clock: Clock::Passed, ..OpenOptions::default() };
     RedisStore::open(&address, options).await.unwrap()
+}
+
+/// One command on a connection of its own: what an administrator, or an accident, might do.
+async fn redis_command(server: &RedisServer, words: &[&str]) {
+    let client = redis::Client::open(server.url()).unwrap();
+    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    let mut cmd = redis::cmd(words[0]);
+    cmd.arg(&words[1..]);
+    let _answer: redis::Value = cmd.query_async(&mut connection).await.unwrap();
 }
