@@ -20,7 +20,7 @@ pub const MAX_PAGE: u32 = 10_000;
 
 /// A row of `predictions`; fields carry the names of the columns.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[allow(missing_docs)] // the columns are described in design.md 6 and on `proto::PredictionRow`
+#[expect(missing_docs, reason = "the columns are described in design.md 6 and on `proto::PredictionRow`")]
 pub struct StoredPrediction {
     pub prediction_id: String,
     pub batch_id: BatchId,
@@ -96,7 +96,7 @@ pub struct PredictionPage {
 
 /// An active row as health judges it.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)] // the columns of `predictions`
+#[expect(missing_docs, reason = "the columns of `predictions`")]
 pub struct ActiveRow {
     pub key: RowKey,
     pub batch_id: BatchId,

@@ -119,7 +119,7 @@ impl RunEnd {
 
 /// A row of `runs`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
-#[allow(missing_docs)] // the columns, described on RunStart and RunEnd
+#[expect(missing_docs, reason = "the columns, described on RunStart and RunEnd")]
 pub struct RunRecord {
     pub run_id: String,
     pub stage: String,

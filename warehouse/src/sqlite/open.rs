@@ -124,6 +124,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .row_buffer_size(ROW_BUFFER)
         .pragma("cache_size", "-65536")
+        // A large ingestion's log gives its space back.
+        .pragma("journal_size_limit", "67108864")
         .disable_statement_logging()
 }
 
