@@ -13,6 +13,7 @@ pub mod aliases;
 pub mod contract;
 pub mod findings;
 pub mod gate;
+pub mod injury;
 pub mod inputs;
 pub mod line_features;
 pub mod lines;

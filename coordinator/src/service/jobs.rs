@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{Timestamp, ToSpan};
 use proto::features::FeatureContract;
 use proto::league_time::start_of;
-use proto::{InjuryStatus, Job, JobId, Market, ModelPin, PlayerLookup, RunMode, SystemId, TeamCode};
+use proto::{Job, JobId, Market, ModelPin, PlayerLookup, RunMode, SystemId, TeamCode};
 use rules::RecommendPolicy;
+use rules::injury::availability;
 use rules::lines::LinePolicy;
 use warehouse::{PlayerQuotes, SlateGame, SlateInputs};
 
@@ -105,7 +106,11 @@ fn job_of(
         player_resolved: quotes.is_none_or(|quotes| quotes.resolved),
         quotes: quotes.map(|quotes| quotes.quotes.clone()).unwrap_or_default(),
         event_newest_snapshot: game.newest_snapshot,
-        injury: inputs.injuries.get(&id.player).map_or(InjuryStatus::Available, |report| report.status),
+        injury: availability(
+            inputs.injuries.get(&id.player),
+            player.map(|player| player.last_game_date),
+            as_of,
+        ),
         projected_minutes: player.and_then(|player| player.mean_minutes),
         min_minutes: wanted.min_minutes,
         features,

@@ -3,3 +3,4 @@
 mod incidents;
 mod life;
 mod operators;
+mod zombie;

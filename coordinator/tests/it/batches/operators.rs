@@ -70,7 +70,7 @@ fn incident_09_three_hundred_starts_make_one_batch() {
 }
 
 /// Claims every job and completes `of_all` of them without rows, as a worker would.
-async fn complete_some(instance: &coordinator::engine::Instance, of_all: usize) {
+pub(super) async fn complete_some(instance: &coordinator::engine::Instance, of_all: usize) {
     let store = &instance.context.store;
     let claim = Claim {
         lease: proto::LeaseId::from_random(1),
