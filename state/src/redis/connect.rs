@@ -72,11 +72,11 @@ fn judge(info: &HashMap<&str, &str>, save: Option<&str>) -> std::result::Result<
     if field("cluster_enabled") == "1" {
         return Err("is a cluster, which is not supported yet: use a standalone server".to_owned());
     }
-    if field("role") != "" && field("role") != "master" {
+    if !["", "master"].contains(&field("role")) {
         return Err("is a replica: name its master".to_owned());
     }
     let policy = field("maxmemory_policy");
-    if policy != "" && policy != "noeviction" {
+    if !["", "noeviction"].contains(&policy) {
         return Err(format!(
             "evicts keys when memory is short (maxmemory-policy {policy}) and would lose open batches: \
              set maxmemory-policy to noeviction"

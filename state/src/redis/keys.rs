@@ -1,7 +1,7 @@
 //! The keys of the Redis store.
 //!
 //! All keys of a shard begin with its prefix, `tipoff:{s0}:`. The part in braces is the hash tag: everything that one
-//! script touches lies in one slot. The shard follows from the game date alone; there is one for now. `P` is the
+//! script touches lies in one slot. There is one shard for now; more would follow from the game date alone. `P` is the
 //! prefix, numbers of jobs are six digits (text order is number order), times are milliseconds.
 //!
 //! | key | type | what it holds |
@@ -28,13 +28,9 @@
 //!
 //! A job is in exactly one of `queue`, `leased`, `done`; counts are their sizes. No key ever has a time to live.
 
-/// Shards of a store. The number is fixed when the store is first used.
-const NUM_SHARDS: u32 = 1;
-
-/// The prefix of the shard that a slate's keys lie in.
-pub(super) fn shard_prefix(prefix: &str, game_date: jiff::civil::Date) -> String {
-    let day = game_date.duration_since(jiff::civil::date(1970, 1, 1)).as_hours() / 24;
-    format!("{prefix}:{{s{}}}:", day.unsigned_abs() as u32 % NUM_SHARDS)
+/// The prefix of the one shard.
+pub(super) fn shard_prefix(prefix: &str) -> String {
+    format!("{prefix}:{{s0}}:")
 }
 
 /// The number of a job as key text.

@@ -10,6 +10,7 @@
 //!
 //! The keys stand in [`keys`], what each script guarantees in its head.
 
+mod closing;
 mod connect;
 #[cfg(feature = "conformance")]
 mod export;
@@ -23,15 +24,14 @@ mod working;
 use std::fmt;
 
 use async_trait::async_trait;
-use proto::{BatchId, Code, EndState, LeaseId, OpenerToken, Slate, TicketId};
+use proto::{BatchId, EndState, LeaseId, OpenerToken, Slate, TicketId};
 use protocol::model::MAX_DELIVERIES;
 use protocol::ops::{
     Added, BatchView, Claim, Claimed, Closed, Completed, Completion, Drained, DueKey, EndAnswer, GiveBack,
-    GivenBack, Grant, JobView, LeaseView, LogEntry, NewJob, OpenBatch, Opened, OutboxEvent, Patched, Renewed,
+    GivenBack, JobView, LeaseView, LogEntry, NewJob, OpenBatch, Opened, OutboxEvent, Patched, Renewed,
     Sealed, StagedJob, StoreIdentity, Swept, Ticket,
 };
-use protocol::verdict::coverage_if_closed_now;
-use protocol::{BatchEvent, BatchState, CloseReason, MAX_ITEMS_PER_CALL, Millis};
+use protocol::{BatchState, CloseReason, Millis};
 use redis::aio::ConnectionManager;
 use redis::{Cmd, ErrorKind, Script, ServerErrorKind, ToRedisArgs, Value};
 
@@ -74,8 +74,7 @@ impl RedisStore {
     /// Connects within 10 s. A server that evicts keys, is too old, or is a replica is refused in one sentence.
     pub async fn open(address: &RedisUrl, options: OpenOptions) -> Result<Self> {
         let (connection, notes) = connect::connect(address, &options).await?;
-        // One shard: every date's prefix is the same.
-        let prefix = keys::shard_prefix(&options.prefix, jiff::civil::date(1970, 1, 1));
+        let prefix = keys::shard_prefix(&options.prefix);
         let store = Self { connection, address: address.clone(), options, prefix, notes };
         let id = uuid::Uuid::new_v4().simple().to_string();
         let mut adopt = redis::cmd("HSETNX");
@@ -146,24 +145,6 @@ impl RedisStore {
 fn state(reply: &mut Reply) -> Result<BatchState> {
     let text = reply.text()?;
     BatchState::parse(&text).ok_or_else(|| StoreError::corrupt("state", text))
-}
-
-fn end_state(reply: &mut Reply) -> Result<EndState> {
-    reply.parsed()
-}
-
-/// Floors travel as the shortest text that reads back to the same number.
-fn floor_text(floor: Option<f64>) -> String {
-    floor.map(|floor| floor.to_string()).unwrap_or_default()
-}
-
-/// Codes that decide coverage, with their side of it.
-fn coverage_kinds() -> impl Iterator<Item = (&'static str, &'static str)> {
-    Code::ALL.iter().filter_map(|code| match code.outcome() {
-        proto::OutcomeKind::Predicted => Some((code.as_str(), "predicted")),
-        kind if kind.is_unfinished_work() => Some((code.as_str(), "unfinished")),
-        _ => None,
-    })
 }
 
 #[async_trait]
@@ -246,32 +227,7 @@ impl BatchStore for RedisStore {
         min_coverage: Option<f64>,
         now: Millis,
     ) -> Result<Closed> {
-        let legal = |from: BatchState| u8::from(from.next(BatchEvent::Close(reason)).is_ok());
-        let mut call = self
-            .script("close", &SCRIPTS.close, now)
-            .arg(batch_id.to_string())
-            .arg(reason.as_str())
-            .arg(floor_text(min_coverage))
-            .arg(legal(BatchState::Filling))
-            .arg(legal(BatchState::Running));
-        for (code, kind) in coverage_kinds() {
-            call = call.arg(code).arg(kind);
-        }
-        let mut reply = self.reply(call).await?;
-        let word = reply.text()?;
-        Ok(match word.as_str() {
-            "unknown" => Closed::Unknown,
-            "finalizing" => Closed::Finalizing(reading::closing(&mut reply.array()?)?),
-            "ended" => Closed::Ended(end_state(&mut reply)?),
-            "refused" => Closed::Refused(state(&mut reply)?),
-            "below" => {
-                let counts =
-                    proto::outcome::OutcomeCounts { predicted: reply.parsed()?, ..Default::default() };
-                let coverage = coverage_if_closed_now(&counts, reply.parsed()?);
-                Closed::BelowCoverage { coverage, min_coverage: reply.parsed()? }
-            }
-            other => return Err(reply.unknown_answer(other)),
-        })
+        self.close_batch(batch_id, reason, min_coverage, now).await
     }
 
     async fn patch(
@@ -281,39 +237,11 @@ impl BatchStore for RedisStore {
         min_coverage: Option<f64>,
         now: Millis,
     ) -> Result<Patched> {
-        let call = self
-            .script("patch", &SCRIPTS.patch, now)
-            .arg(batch_id.to_string())
-            .arg(finish_by_ms.map(|ms| ms.to_string()).unwrap_or_default())
-            .arg(floor_text(min_coverage));
-        let mut reply = self.reply(call).await?;
-        Ok(match reply.text()?.as_str() {
-            "unknown" => Patched::Unknown,
-            "frozen" => Patched::Frozen(state(&mut reply)?),
-            "patched" => Patched::Patched,
-            other => return Err(reply.unknown_answer(other)),
-        })
+        self.patch_batch(batch_id, finish_by_ms, min_coverage, now).await
     }
 
     async fn take_ticket(&self, batch_id: &BatchId, ticket: &TicketId, now: Millis) -> Result<Ticket> {
-        let call = self
-            .script("take_ticket", &SCRIPTS.take_ticket, now)
-            .arg(batch_id.to_string())
-            .arg(ticket.to_string());
-        let mut reply = self.reply(call).await?;
-        Ok(match reply.text()?.as_str() {
-            "unknown" => Ticket::Unknown,
-            "state" => Ticket::NotFinalizing(state(&mut reply)?),
-            "busy" => Ticket::Busy { until: reply.parsed()? },
-            "granted" => Ticket::Granted(Grant {
-                until: reply.parsed()?,
-                closing: reading::closing(&mut reply.array()?)?,
-                open: reply.parsed()?,
-                strikes: reply.parsed()?,
-                last_error: reply.text()?,
-            }),
-            other => return Err(reply.unknown_answer(other)),
-        })
+        self.take(batch_id, ticket, now).await
     }
 
     async fn renew_ticket(&self, batch_id: &BatchId, ticket: &TicketId, now: Millis) -> Result<Renewed> {
@@ -329,14 +257,7 @@ impl BatchStore for RedisStore {
         retry_at: Millis,
         now: Millis,
     ) -> Result<bool> {
-        let call = self
-            .script("return_ticket", &SCRIPTS.return_ticket, now)
-            .arg(batch_id.to_string())
-            .arg(ticket.to_string())
-            .arg(retry_at)
-            .arg(u8::from(error.is_some()))
-            .arg(error.unwrap_or_default());
-        self.flag(call).await
+        self.give_ticket_back(batch_id, ticket, error, retry_at, now).await
     }
 
     async fn drain(
@@ -346,17 +267,7 @@ impl BatchStore for RedisStore {
         limit: usize,
         now: Millis,
     ) -> Result<Drained> {
-        let call = self
-            .script("drain", &SCRIPTS.drain, now)
-            .arg(batch_id.to_string())
-            .arg(ticket.to_string())
-            .arg(limit.min(MAX_ITEMS_PER_CALL));
-        let mut reply = self.reply(call).await?;
-        Ok(match reply.text()?.as_str() {
-            "lost" => Drained::LostTicket,
-            "drained" => Drained::Drained { ended: reply.parsed()?, left: reply.parsed()? },
-            other => return Err(reply.unknown_answer(other)),
-        })
+        self.drain_jobs(batch_id, ticket, limit, now).await
     }
 
     async fn end(
@@ -368,21 +279,7 @@ impl BatchStore for RedisStore {
         event: &str,
         now: Millis,
     ) -> Result<EndAnswer> {
-        let call = self
-            .script("end", &SCRIPTS.end, now)
-            .arg(batch_id.to_string())
-            .arg(end.as_str())
-            .arg(receipt)
-            .arg(event_id)
-            .arg(event);
-        let mut reply = self.reply(call).await?;
-        Ok(match reply.text()?.as_str() {
-            "unknown" => EndAnswer::Unknown,
-            "ended" => EndAnswer::Ended,
-            "already" => EndAnswer::AlreadyEnded,
-            "conflict" => EndAnswer::Conflict(end_state(&mut reply)?),
-            other => return Err(reply.unknown_answer(other)),
-        })
+        self.end_batch(batch_id, end, receipt, event_id, event, now).await
     }
 
     async fn put_event(&self, event_id: &str, payload: &str, now: Millis) -> Result<()> {

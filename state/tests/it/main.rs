@@ -1,5 +1,5 @@
 //! The stores as their users see them: one conformance suite for all, a differential test, faults of the real thing.
-#![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // a test may stop at the first surprise, and talks to a person
 
 mod conformance;
 mod differential;
