@@ -16,6 +16,12 @@ pub(crate) enum BenchCommand {
     /// Opens a batch of a date that no league plays on, adds the jobs and seals; then measures claim, complete, drain and
     /// end, and cleans up after itself. The store is the one of --state.
     Jobs(JobsArgs),
+
+    /// Run whole batches of invented players, from start to ended and readable
+    ///
+    /// Simulates sixty days in a temporary folder, then measures so many batches of the last one through the real parts,
+    /// with the state in the store of --state. The median is the figure to quote.
+    Batch(super::bench_batch::BatchArgs),
 }
 
 /// Arguments of `tipoff bench jobs`.
@@ -36,12 +42,24 @@ pub(crate) struct JobsArgs {
 
 /// `tipoff bench jobs`.
 pub(crate) async fn bench(command: &BenchCommand, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let BenchCommand::Jobs(args) = command;
+    let args = match command {
+        BenchCommand::Jobs(args) => args,
+        BenchCommand::Batch(args) => return super::bench_batch::bench_batch(args, config, out).await,
+    };
     make_folders(config)?;
     let store = state::open(&config.state, OpenOptions::default()).await.map_err(Failure::failed)?;
     let report = bench_jobs(store, args.jobs, args.chunk, args.parallel).await.map_err(Failure::failed)?;
-    out.either(&report, page)?;
+    let kind = config.state.to_string().split(':').next().unwrap_or_default().to_owned();
+    out.either(&Measured { store: kind, report }, |measured| page(&measured.report))?;
     Ok(Exit::Ok)
+}
+
+/// A report with the kind of its store.
+#[derive(Debug, serde::Serialize)]
+struct Measured {
+    store: String,
+    #[serde(flatten)]
+    report: BenchReport,
 }
 
 fn page(report: &BenchReport) -> String {

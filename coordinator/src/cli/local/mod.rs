@@ -1,6 +1,7 @@
 //! Commands that open the stores themselves: files in, tables out, and the server.
 
 pub(crate) mod bench;
+mod bench_batch;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod features;
