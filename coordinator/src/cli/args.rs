@@ -227,7 +227,9 @@ mod tests {
     #[test]
     fn the_help_is_as_reviewed() {
         let mut page = String::new();
-        write_help(&mut definition().term_width(100), "tipoff", &mut page);
+        let mut root = definition().term_width(100);
+        root.build();
+        write_help(&mut root, "tipoff", &mut page);
         insta::assert_snapshot!("help", page);
     }
 
@@ -235,7 +237,8 @@ mod tests {
     fn write_help(command: &mut clap::Command, path: &str, page: &mut String) {
         let help = command.clone().term_width(100).render_long_help().to_string();
         let own = if path == "tipoff" { &*help } else { help.split("\nGlobal options:").next().unwrap() };
-        *page += &format!("===== {path}\n{}\n\n", own.trim_end());
+        let own: String = own.trim_end().lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        *page += &format!("===== {path}\n{own}\n");
         for sub in command.get_subcommands_mut() {
             let path = format!("{path} {}", sub.get_name());
             write_help(sub, &path, page);

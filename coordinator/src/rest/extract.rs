@@ -56,12 +56,21 @@ fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         let inner = error.into_inner();
         match inner.classify() {
             serde_json::error::Category::Data if path != "." => ApiError::field(path, inner.to_string()),
-            serde_json::error::Category::Data => ApiError::new(super::problem::INVALID, inner.to_string()),
+            serde_json::error::Category::Data => match repeated_field(&inner.to_string()) {
+                Some(field) => ApiError::field(field, inner.to_string()),
+                None => ApiError::new(super::problem::INVALID, inner.to_string()),
+            },
             _ => ApiError::new(MALFORMED, format!("the body is not JSON: {inner}")),
         }
     })?;
     reader.end().map_err(|e| ApiError::new(MALFORMED, format!("the body goes on after its end: {e}")))?;
     Ok(value)
+}
+
+/// The field that stands twice; the error's path ends above it.
+fn repeated_field(message: &str) -> Option<String> {
+    let rest = message.strip_prefix("duplicate field `")?;
+    rest.split('`').next().map(str::to_owned)
 }
 
 /// The query of a request.
@@ -144,7 +153,7 @@ mod tests {
             (r#"{"game_dat":"x"}"#, "422", r#"field: Some("game_dat")"#),
             (r#"{"systems":["ok","NOT OK"]}"#, "422", r#"field: Some("systems[1]")"#),
             (r#"{"force":"yes"}"#, "422", r#"field: Some("force")"#),
-            (r#"{"force":true,"force":false}"#, "422", "duplicate field"),
+            (r#"{"force":true,"force":false}"#, "422", r#"field: Some("force")"#),
             (r#"{"only":"some"}"#, "422", "unknown variant"),
             (r#"{"min_coverage":1e400}"#, "400", "number out of range"),
             (r#"[1]"#, "422", "invalid"),

@@ -64,7 +64,11 @@ const RETRY_SECONDS: u16 = 2;
 
 /// An answer that is an error.
 #[derive(Debug, Clone)]
-pub(crate) struct ApiError {
+pub(crate) struct ApiError(Box<Parts>);
+
+/// Boxed, so that a handler's result stays small on the way that goes well.
+#[derive(Debug, Clone)]
+struct Parts {
     kind: Kind,
     detail: String,
     field: Option<String>,
@@ -75,12 +79,19 @@ pub(crate) struct ApiError {
 
 impl ApiError {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), field: None, missing: Vec::new(), batch: None, receipt: None }
+        let detail = detail.into();
+        Self(Box::new(Parts { kind, detail, field: None, missing: Vec::new(), batch: None, receipt: None }))
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Parts)) -> Self {
+        change(&mut self.0);
+        self
     }
 
     /// A field that is wrong.
     pub(crate) fn field(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..Self::new(INVALID, detail) }
+        let field = field.into();
+        Self::new(INVALID, detail).with(|parts| parts.field = Some(field))
     }
 
     /// A fault of this program: the log hears the detail, the caller does not.
@@ -104,24 +115,25 @@ impl ApiError {
 
     /// The problem as callers read it.
     fn problem(self, request_id: &str) -> Problem {
+        let Parts { kind, detail, field, missing, batch, receipt } = *self.0;
         Problem {
-            kind: format!("/problems/{}", self.kind.name),
-            title: self.kind.title.to_owned(),
-            status: self.kind.status.as_u16(),
-            detail: self.detail,
+            kind: format!("/problems/{}", kind.name),
+            title: kind.title.to_owned(),
+            status: kind.status.as_u16(),
+            detail,
             request_id: request_id.to_owned(),
-            field: self.field,
-            batch_id: self.batch.as_ref().map(|batch| batch.batch_id.clone()),
-            state: self.batch.as_ref().map(|batch| batch.state.clone()),
-            progress: self.batch.map(|batch| batch.progress),
-            missing: self.missing,
-            receipt: self.receipt,
+            field,
+            batch_id: batch.as_ref().map(|batch| batch.batch_id.clone()),
+            state: batch.as_ref().map(|batch| batch.state.clone()),
+            progress: batch.map(|batch| batch.progress),
+            missing,
+            receipt,
         }
     }
 
     /// The whole response; `allow` is the list of methods of a refused one.
     pub(crate) fn write(self, request_id: &str, allow: Option<HeaderValue>) -> Response {
-        let kind = self.kind;
+        let kind = self.0.kind;
         // A problem holds texts and numbers only, so it always has a JSON form.
         let body = serde_json::to_vec(&self.problem(request_id)).unwrap_or_default();
         let mut response = (kind.status, body).into_response();
@@ -143,7 +155,7 @@ impl ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.kind.status.into_response();
+        let mut response = self.0.kind.status.into_response();
         response.extensions_mut().insert(self);
         response
     }
@@ -152,16 +164,18 @@ impl IntoResponse for ApiError {
 impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
         match error {
-            ServiceError::Invalid { field, detail } => Self { field, ..Self::new(INVALID, detail) },
+            ServiceError::Invalid { field, detail } => {
+                Self::new(INVALID, detail).with(|parts| parts.field = field)
+            }
             ServiceError::NotFound { detail } => Self::new(NOT_FOUND, detail),
             ServiceError::Conflict { kind, detail, batch, receipt } => {
                 let kind = CONFLICTS.iter().find(|known| known.name == kind).copied().unwrap_or(CONFLICT);
                 // The receipt of an ended batch also stands in its status.
                 let receipt = receipt.or_else(|| batch.as_ref()?.receipt.clone().map(Box::new));
-                Self { batch, receipt, ..Self::new(kind, detail) }
+                Self::new(kind, detail).with(|parts| (parts.batch, parts.receipt) = (batch, receipt))
             }
             ServiceError::Incomplete { detail, missing } => {
-                Self { missing, ..Self::new(DATA_INCOMPLETE, detail) }
+                Self::new(DATA_INCOMPLETE, detail).with(|parts| parts.missing = missing)
             }
             ServiceError::Busy { detail } => Self::new(BUSY, detail),
             ServiceError::Unavailable { detail } => Self::new(UNAVAILABLE, detail),

@@ -96,7 +96,7 @@ mod tests {
             rows: vec![vec![cell("a, b"), cell("10")], vec![None, cell("9")]],
             truncated: false,
         };
-        assert_eq!(page(&answer), "NAME  N\na, b  10\n       9\n");
+        assert_eq!(page(&answer), "NAME   N\na, b  10\n       9\n");
         assert_eq!(csv(&answer).ok().as_deref(), Some("name,n\n\"a, b\",10\n,9\n"));
     }
 }

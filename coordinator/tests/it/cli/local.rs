@@ -1,0 +1,161 @@
+//! Commands that need no server.
+
+use std::fs;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::{Said, command, tipoff};
+use crate::world::{World, small};
+
+#[test]
+fn the_first_command_publishes_a_slate_and_the_second_supersedes_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let demo = || tipoff(folder.path(), &["demo", "--workers", "2"]);
+    let first = demo().exit(0);
+    for part in ["generation 1  complete", "predicted", "low_minutes", "figures", "largest margins"] {
+        assert!(first.out.contains(part), "{part}: {}", first.out);
+    }
+    for part in ["tipoff-demo", "tipoff serve", "tipoff predictions"] {
+        assert!(first.err.contains(part), "{part}: {}", first.err);
+    }
+    let second = demo().exit(0);
+    assert!(second.out.contains("generation 2  complete"), "{}", second.out);
+    assert!(second.err.contains(" 0 new"), "ingesting twice changed something: {}", second.err);
+
+    let ask = |statement: &str| {
+        let said = tipoff(folder.path(), &["sql", "--dir", "tipoff-demo", "--json", statement]).exit(0);
+        let answer: Value = serde_json::from_str(&said.out).unwrap();
+        answer["rows"][0][0].as_str().unwrap_or_default().parse::<i64>().unwrap()
+    };
+    let twice = "select count(*) from (select 1 from predictions where is_active \
+                 group by game_id, player_lookup, market, system_id having count(*) > 1)";
+    assert_eq!(ask(twice), 0);
+    assert_eq!(ask("select count(distinct generation) from predictions where is_active"), 1);
+    assert!(ask("select count(*) from predictions where not is_active") > 0);
+}
+
+#[test]
+fn simulated_days_are_ingested_once_and_known_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| tipoff(folder.path(), args);
+    let simulate = ["simulate", "--out", "days", "--days", "14", "--games", "3", "--last-day", "2026-01-23"];
+    run(&[&simulate[..], &["--defect", "stale=1", "--json"]].concat()).exit(0);
+    let first: Value = serde_json::from_str(&run(&["ingest", "days", "--json"]).exit(0).out).unwrap();
+    let second: Value = serde_json::from_str(&run(&["ingest", "days", "--json"]).exit(0).out).unwrap();
+    let sum = |report: &Value, key: &str| {
+        report["files"].as_array().unwrap().iter().map(|file| file[key].as_u64().unwrap()).sum::<u64>()
+    };
+    assert!(sum(&first, "new") > 1000, "{first}");
+    assert_eq!(sum(&second, "new"), 0);
+    let built = run(&["features", "build", "--game-date", "2026-01-23"]).exit(0);
+    assert!(built.out.contains("2026-01-23"), "{}", built.out);
+    run(&["features", "export", "--game-date", "2026-01-23", "--out", "features.csv"]).exit(0);
+    assert!(fs::read_to_string(folder.path().join("features.csv")).unwrap().starts_with("game_date,game_id"));
+    let slate = run(&["slate", "2026-01-23", "--as-of", "2026-01-23T23:20:00Z"]);
+    assert!(slate.out.contains("3 games"), "{slate:?}");
+    let runs = run(&["runs", "--json"]).exit(0);
+    let stages: Vec<Value> = serde_json::from_str(&runs.out).unwrap();
+    assert_eq!(stages.iter().filter(|run| run["stage"] == "ingest" && run["status"] == "success").count(), 2);
+}
+
+#[test]
+fn a_foreign_file_is_refused_and_the_rest_goes_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = ["simulate", "--out", "days", "--days", "3", "--games", "2", "--last-day", "2026-01-23"];
+    tipoff(folder.path(), &simulate).exit(0);
+    fs::write(folder.path().join("days/notes.csv"), "colour,taste\nred,sweet\n").unwrap();
+    fs::write(folder.path().join("days/broken.json"), "{\"id\": ").unwrap();
+    let looked = tipoff(folder.path(), &["doctor", "days"]).exit(3);
+    assert!(looked.out.contains("broken.json"), "{}", looked.out);
+    assert!(!folder.path().join("tipoff-data").exists(), "the doctor changed something");
+    let said = tipoff(folder.path(), &["ingest", "days"]).exit(3);
+    assert!(said.out.contains("broken.json") && said.out.contains("quarantined"), "{}", said.out);
+    assert!(said.out.contains("player_games"), "{}", said.out);
+}
+
+#[test]
+fn what_is_typed_wrong_is_one_sentence_and_an_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("bad.toml"), "[protocol]\nleasems = 3\n").unwrap();
+    fs::write(folder.path().join("foreign.db"), "this is no database, only some text").unwrap();
+    for (args, code, part) in [
+        (&["unheard-of"][..], 2, "unrecognized subcommand"),
+        (&["start", "--run-mode", "SOON"], 2, "expected one of"),
+        (&["--config", "bad.toml", "status"], 2, "did you mean `protocol.lease_ms`"),
+        (&["--config", "missing.toml", "status"], 2, "missing.toml"),
+        (&["--state", "mysql://u:canary@h", "doctor"], 1, "is not known"),
+        (&["--state", "redis://u:canary@127.0.0.1:1", "bench", "jobs"], 1, "redis://***@127.0.0.1:1"),
+        (&["--warehouse", "postgres://u:canary@h/d", "slate"], 1, "PostgreSQL"),
+        (&["--warehouse", "sqlite:foreign.db", "slate"], 1, "foreign.db"),
+        (&["slate", "2026-01-23"], 4, "there is no warehouse"),
+        (&["sql", "select 1"], 4, "tipoff ingest"),
+        (&["ingest", "nowhere"], 4, "there is no `nowhere`"),
+        (&["slate", "tonight"], 2, "expected YYYY-MM-DD"),
+        (&["simulate", "--defect", "bad=1"], 2, "expected CODE=COUNT"),
+        (&["--server", "http://127.0.0.1:1", "status"], 75, "no server answers"),
+        (&["--server", "localhost", "status"], 2, "http://127.0.0.1:8080"),
+        (&["--server", "http://127.0.0.1:1", "reset"], 2, "name a batch or a date"),
+        (&["serve", "--listen", "0.0.0.0:0"], 2, "without an API key"),
+        (&["serve", "--listen", "8080"], 2, "expected IP:PORT"),
+        (&["--models", "nowhere", "models"], 3, "models folder"),
+    ] {
+        let said = tipoff(folder.path(), args);
+        assert_eq!(said.code, code, "{args:?}: {said:?}");
+        assert!(format!("{}{}", said.err, said.out).contains(part), "{args:?}: {said:?}");
+        assert!(!said.err.contains("canary") && !said.out.contains("canary"), "{args:?}: {said:?}");
+        assert!(!said.err.contains("panicked"), "{args:?}: {said:?}");
+    }
+}
+
+#[test]
+fn settings_are_shown_with_their_origin_and_a_page_is_written_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let show = |name: &str, value: &str| -> Said {
+        command(folder.path()).args(["config", "show", "--json"]).env(name, value).output().unwrap().into()
+    };
+    let said = show("TIPOFF_PROTOCOL_LEASE_MS", "500").exit(0);
+    let settings: Vec<Value> = serde_json::from_str(&said.out).unwrap();
+    let of = |key: &str| settings.iter().find(|setting| setting["key"] == key).unwrap();
+    assert_eq!(of("protocol.lease_ms")["origin"], "environment TIPOFF_PROTOCOL_LEASE_MS");
+    assert_eq!(of("protocol.renew_ms")["value"], "150");
+    let secret = show("TIPOFF_API_KEY", "canary-0123456789abcdef").exit(0);
+    assert!(secret.out.contains("(set)") && !secret.out.contains("canary"));
+    assert!(show("TIPOFF_PROTOCOL_LEASE", "500").exit(2).err.contains("names no setting"));
+
+    tipoff(folder.path(), &["config", "init"]).exit(0);
+    tipoff(folder.path(), &["config", "show"]).exit(0);
+    assert!(tipoff(folder.path(), &["config", "init"]).exit(5).err.contains("was not touched"));
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [&["config", "show"][..], &["completions", "bash"], &["models"], &["--help"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = command(folder.path()).args(args).stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+        let said = Said::from(child.wait_with_output().unwrap());
+        assert_eq!((said.code, said.err.as_str()), (0, ""), "{args:?}");
+    }
+}
+
+#[test]
+fn the_doctor_names_a_store_that_belongs_to_another_warehouse() {
+    let ours = World::new(&small());
+    let state = format!("sqlite:{}", ours.dir.path().join("state.db").display());
+    let config = ours.config(|config| config.state = state.parse().unwrap());
+    ours.with_instance(&config, async |_| ());
+    // Worlds of one template share a warehouse id, so another one is made here.
+    let other = tempfile::tempdir().unwrap();
+    let warehouse = format!("sqlite:{}", other.path().join("warehouse.db").display());
+    let simulate = ["simulate", "--out", "days", "--days", "2", "--games", "1", "--last-day", "2026-01-23"];
+    tipoff(other.path(), &simulate).exit(0);
+    tipoff(other.path(), &["ingest", "days", "--warehouse", &warehouse]).exit(0);
+    let said = tipoff(other.path(), &["doctor", "--state", &state, "--warehouse", &warehouse]).exit(1);
+    assert!(said.out.contains("pairing") && said.out.contains("name the right pair"), "{}", said.out);
+    let listen = ["serve", "--listen", "127.0.0.1:0", "--state", &state, "--warehouse", &warehouse];
+    let refused = tipoff(other.path(), &listen).exit(1);
+    assert!(refused.err.contains("belong"), "{}", refused.err);
+    tipoff(ours.dir.path(), &["doctor", "--dir", "."]).exit(0);
+}

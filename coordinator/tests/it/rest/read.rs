@@ -1,0 +1,127 @@
+//! Calls that read.
+
+use std::collections::BTreeSet;
+
+use proto::OutcomeKind;
+use proto::api::{Page, PlayerLine, Problem, Started};
+use serde_json::Value;
+
+use super::Api;
+use crate::world::{World, ended, small};
+
+#[test]
+fn everybody_of_a_slate_has_rows_or_a_reason() {
+    let world = World::new(&small());
+    let config = world.config(|_| {});
+    world.with_instance(&config, async |instance| {
+        let api = Api::of(instance, &config);
+        let started: Started = api.post("/start", &world.request()).await.read(202);
+        let batch_id = started.batch_id.unwrap();
+        let status = ended(instance, &batch_id).await;
+        let path = format!("/batches/{batch_id}/players");
+
+        let all: Page<PlayerLine> = api.get(&path).await.read(200);
+        assert_eq!((all.rows.len() as u64, all.next), (started.total_jobs, None));
+        for line in &all.rows {
+            let predicted = line.outcome == Some(OutcomeKind::Predicted);
+            assert_eq!(predicted, line.published > 0, "{line:?}");
+            assert!(line.reason.as_ref().is_some_and(|reason| !reason.sentence.is_empty()), "{line:?}");
+        }
+        for kind in OutcomeKind::ALL {
+            let some: Page<PlayerLine> = api.get(&format!("{path}?outcome={kind}")).await.read(200);
+            assert_eq!(some.rows.len() as u64, status.receipt.as_ref().unwrap().jobs.get(*kind), "{kind}");
+        }
+        // Page by page is the same list.
+        let mut paged = Vec::new();
+        let mut next = Some(String::new());
+        while let Some(cursor) = next {
+            let page: Page<PlayerLine> =
+                api.get(&format!("{path}?limit=7&cursor={}", encoded(&cursor))).await.read(200);
+            assert!(page.rows.len() <= 7);
+            paged.extend(page.rows);
+            next = page.next;
+        }
+        assert_eq!(paged, all.rows);
+    });
+}
+
+/// Enough of percent-encoding for a cursor.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |all, byte| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+            all + &char::from(byte).to_string()
+        }
+        _ => all + &format!("%{byte:02X}"),
+    })
+}
+
+#[test]
+fn predictions_come_in_pages_or_whole_with_column_names() {
+    let world = World::new(&small());
+    let config = world.config(|_| {});
+    world.with_instance(&config, async |instance| {
+        let api = Api::of(instance, &config);
+        let started: Started = api.post("/start", &world.request()).await.read(202);
+        let status = ended(instance, &started.batch_id.unwrap()).await;
+        let path = format!("/predictions?game_date={}", started.game_date);
+
+        let all: Page<Value> = api.get(&path).await.read(200);
+        assert_eq!(all.rows.len() as u64, status.rows.active);
+        let ids: BTreeSet<&str> = all.rows.iter().map(|row| row["prediction_id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), all.rows.len());
+        let system = started.systems[0].as_str();
+        let some: Page<Value> = api.get(&format!("{path}&system={system}&limit=5")).await.read(200);
+        assert_eq!(some.rows.len(), 5);
+        assert!(some.rows.iter().all(|row| row["system_id"] == system));
+
+        let csv = api.get(&format!("{path}&format=csv")).await;
+        assert_eq!(
+            (csv.status, csv.headers["content-type"].to_str().unwrap()),
+            (200, "text/csv; charset=utf-8")
+        );
+        let mut lines = csv.text.lines();
+        let columns: BTreeSet<&str> = lines.next().unwrap().split(',').collect();
+        let keys: BTreeSet<&str> = all.rows[0].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(columns, keys);
+        assert_eq!(lines.count(), all.rows.len());
+        let none = api.get("/predictions?game_date=2019-01-01&format=csv").await;
+        assert_eq!((none.status, none.text.lines().count()), (200, 1), "the header is there without rows");
+
+        // A cursor of a generation that was superseded.
+        let page: Page<Value> = api.get(&format!("{path}&limit=5")).await.read(200);
+        let cursor = encoded(&page.next.unwrap());
+        let next: Page<Value> = api.get(&format!("{path}&limit=5&cursor={cursor}")).await.read(200);
+        assert_eq!(next.rows, all.rows[5..10]);
+        let again: Started = api.post("/start", &world.request()).await.read(202);
+        ended(instance, &again.batch_id.unwrap()).await;
+        let gone: Problem = api.get(&format!("{path}&limit=5&cursor={cursor}")).await.read(410);
+        assert_eq!(gone.kind, "/problems/gone");
+    });
+}
+
+#[test]
+fn an_instance_tells_about_itself() {
+    let world = World::new(&small());
+    let config = world.config(|_| {});
+    world.with_instance(&config, async |instance| {
+        let api = Api::of(instance, &config);
+        assert_eq!(api.get("/livez").await.text, r#"{"alive":true}"#);
+        let ready: Value = api.get("/readyz").await.read(200);
+        assert!(ready["checks"].as_array().unwrap().iter().all(|check| check["ok"] == true), "{ready}");
+        let version: Value = api.get("/version").await.read(200);
+        assert_eq!(version["version"], env!("CARGO_PKG_VERSION"));
+        let models: Value = api.get("/models").await.read(200);
+        assert!(models["models"].as_array().unwrap().len() >= 3, "{models}");
+        let slate: Value = api.get(&format!("/slates/{}", world.report.last_day)).await.read(200);
+        assert_eq!(slate["games"].as_array().unwrap().len(), 4);
+        let page = api.get("/metrics").await;
+        assert_eq!(page.status, 200);
+        for part in [
+            r#"tipoff_http_requests_total{method="GET",route="/version",status="200"}"#,
+            "tipoff_ready 1",
+            "tipoff_open_batches 0",
+        ] {
+            assert!(page.text.contains(part), "{part}: {}", page.text);
+        }
+    });
+}
