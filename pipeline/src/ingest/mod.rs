@@ -69,6 +69,8 @@ struct Shared {
 }
 
 /// Ingests files and folders. What is wrong with a file is in the report; an error means the warehouse.
+///
+/// Files are hashed on the calling task: give it a task of its own, never an actor's.
 pub async fn run(
     warehouse: &Warehouse,
     paths: &[PathBuf],

@@ -211,6 +211,17 @@ async fn late_lines_come_in_the_last_file() {
 }
 
 #[test]
+fn the_load_runs_have_334_players() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SimOptions { games_per_day: 15, quoted_players: Some(334), odds_days: 1, ..small() };
+    let sim = days(&options, dir.path()).unwrap();
+    let mut players = sim.quoted.clone();
+    players.sort();
+    players.dedup();
+    assert_eq!((players.len(), sim.quoted.len()), (334, 334));
+}
+
+#[test]
 fn what_cannot_be_simulated_is_refused_in_words() {
     let dir = tempfile::tempdir().unwrap();
     for (options, says) in [
