@@ -77,15 +77,10 @@ CREATE TABLE IF NOT EXISTS jobs (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS jobs_waiting ON jobs (batch, not_before) WHERE place = 2;
 
--- How a job ended. The lease is null when the store ended it.
+-- How a job ended: one record of lease, digest, code, rows, note and body, as src/record.rs writes it.
 CREATE TABLE IF NOT EXISTS done (
   key INTEGER PRIMARY KEY,
-  code TEXT NOT NULL,
-  num_rows INTEGER NOT NULL,
-  lease BLOB,
-  digest TEXT NOT NULL,
-  note TEXT NOT NULL,
-  body BLOB NOT NULL
+  record BLOB NOT NULL
 ) STRICT;
 
 -- Live claims. `seqs` is the chunk as a JSON list; held are those of it that still have this lease.

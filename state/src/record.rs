@@ -1,6 +1,6 @@
-//! How the Redis store writes a job and its end into one value each, and small conversions that stores share.
+//! How the stores write the end of a job, and Redis a job, into one value, and small conversions that stores share.
 //!
-//! A job is `name NUL payload`: a name never holds a NUL. An ended job is, with lengths as big-endian numbers:
+//! A job is `name NUL payload`: a name never holds a NUL. The end of a job is, with lengths as big-endian numbers:
 //! lease (32 characters, all `-` when the store ended it), digest (2-byte length), code (2), rows (4), note (4), body.
 //! Lease and digest come first, because the script of completions compares them. `prelude.lua` writes the same.
 
@@ -39,16 +39,27 @@ pub(crate) fn decode_job(record: &[u8]) -> Result<(JobId, Vec<u8>)> {
 
 /// A result as a worker's call stores it.
 pub(crate) fn encode_done(lease: &str, item: &Completion) -> Vec<u8> {
-    let code = item.code.as_str();
-    let mut record = Vec::with_capacity(44 + item.digest.len() + code.len() + item.body.len());
-    record.extend_from_slice(lease.as_bytes());
-    record.extend_from_slice(&(item.digest.len() as u16).to_be_bytes());
-    record.extend_from_slice(item.digest.as_bytes());
+    encode(lease.as_bytes(), &item.digest, item.code, item.num_rows, "", &item.body)
+}
+
+/// The end of a job that the store itself ended.
+pub(crate) fn encode_end(code: Code, note: &str) -> Vec<u8> {
+    encode(NOBODY, "", code, 0, note, &[])
+}
+
+fn encode(lease: &[u8], digest: &str, code: Code, num_rows: u32, note: &str, body: &[u8]) -> Vec<u8> {
+    let code = code.as_str();
+    let len = lease.len() + digest.len() + code.len() + note.len() + body.len() + 12;
+    let mut record = Vec::with_capacity(len);
+    record.extend_from_slice(lease);
+    record.extend_from_slice(&(digest.len() as u16).to_be_bytes());
+    record.extend_from_slice(digest.as_bytes());
     record.extend_from_slice(&(code.len() as u16).to_be_bytes());
     record.extend_from_slice(code.as_bytes());
-    record.extend_from_slice(&item.num_rows.to_be_bytes());
-    record.extend_from_slice(&0_u32.to_be_bytes());
-    record.extend_from_slice(&item.body);
+    record.extend_from_slice(&num_rows.to_be_bytes());
+    record.extend_from_slice(&(note.len() as u32).to_be_bytes());
+    record.extend_from_slice(note.as_bytes());
+    record.extend_from_slice(body);
     record
 }
 
@@ -142,5 +153,6 @@ mod tests {
         let done = decode_done(&sample, 3).unwrap();
         assert_eq!((done.code, done.attempts, done.note.as_str()), (Code::Lease, 3, "note"));
         assert_eq!((done.lease, done.body), (None, Vec::new()));
+        assert_eq!(encode_end(Code::Lease, "note"), sample);
     }
 }

@@ -192,18 +192,11 @@ pub(super) async fn drain(
         seqs.push((row.try_get::<i64, _>("key")? - batch.first_key()) as u32);
         *left_by.entry(holder(row)?).or_default() += 1;
     }
-    let ending = |seq: &u32| Ending {
-        seq: *seq,
-        code: reason.drain_code(),
-        num_rows: 0,
-        digest: "",
-        note: reason.sentence(),
-        body: &[],
-    };
+    let ending = |seq: &u32| Ending::by_store(*seq, reason.drain_code(), reason.sentence());
     let endings: Vec<_> = seqs.iter().map(ending).collect();
     batch.queued -= waiting.len() as i64;
     batch.leased -= leased.len() as i64;
-    end_jobs(conn, &mut batch, &endings, None, now).await?;
+    end_jobs(conn, &mut batch, &endings, now).await?;
     for (lease, num_jobs) in &left_by {
         leave_lease(conn, lease, *num_jobs).await?;
     }

@@ -22,6 +22,7 @@ mod local_disk;
 mod opening;
 mod outbox;
 mod reading;
+mod returning;
 mod row;
 mod sweeping;
 mod working;
@@ -161,7 +162,7 @@ impl BatchStore for SqliteStore {
         items: &[GiveBack],
         now: Millis,
     ) -> Result<GivenBack> {
-        write!(self, Normal, "give_back", |conn| working::give_back(conn, batch_id, lease, items, now))
+        write!(self, Normal, "give_back", |conn| returning::give_back(conn, batch_id, lease, items, now))
     }
 
     async fn close(

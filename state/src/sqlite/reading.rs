@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proto::outcome::OutcomeCounts;
 use proto::{BatchId, Code, Slate};
 use protocol::Millis;
-use protocol::ops::{BatchView, Done, DueKey, JobView, LeaseView, LogEntry, StoreIdentity};
+use protocol::ops::{BatchView, DueKey, JobView, LeaseView, LogEntry, StoreIdentity};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
@@ -13,6 +13,7 @@ use super::KEYS_PER_BATCH;
 use super::fault::SqlResult;
 use super::row::{BatchRow, count_write, lease_of, parsed, view};
 use crate::Paired;
+use crate::record::decode_done;
 
 /// Ended jobs of a batch by kind and, sorted by its text, by primary code.
 pub(super) async fn counts(
@@ -84,7 +85,7 @@ pub(super) async fn jobs(
     let first = i64::from(from).min(KEYS_PER_BATCH);
     let end = first.saturating_add(i64::try_from(limit).unwrap_or(i64::MAX)).min(KEYS_PER_BATCH);
     let rows = sqlx::query(
-        "SELECT j.key, j.attempts, p.id, p.payload, d.code, d.num_rows, d.lease, d.digest, d.note, d.body \
+        "SELECT j.key, j.attempts, p.id, p.payload, d.record \
          FROM jobs j JOIN payloads p ON p.key = j.key LEFT JOIN done d ON d.key = j.key \
          WHERE j.key >= $1 AND j.key < $2 ORDER BY j.key",
     )
@@ -97,28 +98,14 @@ pub(super) async fn jobs(
 
 fn job(row: &SqliteRow, first_key: i64) -> SqlResult<JobView> {
     let attempts: u32 = row.try_get("attempts")?;
-    let code: Option<&str> = row.try_get("code")?;
-    let done = if code.is_some() { Some(done(row, attempts)?) } else { None };
+    let record: Option<&[u8]> = row.try_get("record")?;
+    let done = record.map(|record| decode_done(record, attempts)).transpose()?;
     Ok(JobView {
         seq: (row.try_get::<i64, _>("key")? - first_key) as u32,
         id: parsed(row, "id")?,
         payload: row.try_get("payload")?,
         attempts,
         done,
-    })
-}
-
-/// The completing attempt counts; an end by the store is no attempt.
-fn done(row: &SqliteRow, attempts: u32) -> SqlResult<Done> {
-    let lease = row.try_get::<Option<&[u8]>, _>("lease")?.map(lease_of).transpose()?;
-    Ok(Done {
-        code: parsed(row, "code")?,
-        num_rows: row.try_get("num_rows")?,
-        attempts: attempts + u32::from(lease.is_some()),
-        lease,
-        digest: row.try_get("digest")?,
-        body: row.try_get("body")?,
-        note: row.try_get("note")?,
     })
 }
 

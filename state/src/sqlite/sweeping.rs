@@ -7,8 +7,8 @@ use sqlx::{Row, SqliteConnection};
 
 use super::KEYS_PER_BATCH;
 use super::fault::SqlResult;
+use super::returning::settle;
 use super::row::{BatchRow, count_write, due_remove, due_set, lease_bytes, parsed};
-use super::working::settle;
 
 pub(super) async fn sweep(
     conn: &mut SqliteConnection,

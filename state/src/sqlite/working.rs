@@ -1,18 +1,20 @@
-//! What a worker does: claim, renew, complete, give back.
+//! What a worker does: claim, renew, complete.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::{BatchId, Code, LeaseId, ModelPin};
 use protocol::ops::{
-    Chunk, Claim, Claimed, ClaimedJob, Completed, Completion, CompletionAnswer, DueKey, GiveBack,
-    GiveBackAnswer, GiveBackHow, GivenBack, Renewed,
+    Chunk, Claim, Claimed, ClaimedJob, Completed, Completion, CompletionAnswer, DueKey, Renewed,
 };
 use protocol::{BatchState, MAX_ITEMS_PER_CALL, Millis, PROTOCOL_VERSION, Timing};
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::KEYS_PER_BATCH;
 use super::fault::SqlResult;
 use super::row::{BatchRow, count_write, due_set, json, lease_bytes, lease_of, parsed, to_json};
+use crate::StoreError;
+use crate::record::{decode_done, encode_done, encode_end};
 
 pub(super) async fn claim(conn: &mut SqliteConnection, claim: &Claim, now: Millis) -> SqlResult<Claimed> {
     if let Some(chunk) = chunk_of(conn, &claim.lease).await? {
@@ -64,7 +66,7 @@ async fn due_jobs(
     now: Millis,
 ) -> SqlResult<Vec<ClaimedJob>> {
     let rows = sqlx::query(
-        "SELECT j.key, j.alone, j.attempts, p.id, p.payload FROM jobs j JOIN payloads p ON p.key = j.key \
+        "SELECT j.key, j.attempts, p.id, p.payload, j.alone FROM jobs j JOIN payloads p ON p.key = j.key \
          WHERE j.batch = $1 AND j.place = 2 AND j.not_before <= $2 ORDER BY j.not_before, j.key LIMIT $3",
     )
     .bind(batch_no)
@@ -74,22 +76,28 @@ async fn due_jobs(
     .await?;
     let mut jobs = Vec::with_capacity(rows.len());
     for row in &rows {
-        let alone: bool = row.try_get("alone")?;
+        let alone: bool = row.try_get(4)?;
         if alone && !jobs.is_empty() {
             break;
         }
-        jobs.push(ClaimedJob {
-            seq: (row.try_get::<i64, _>("key")? - batch_no * KEYS_PER_BATCH) as u32,
-            id: parsed(row, "id")?,
-            attempts: row.try_get("attempts")?,
-            payload: row.try_get("payload")?,
-        });
+        jobs.push(claimed_job(row, batch_no * KEYS_PER_BATCH)?);
         if alone {
             break;
         }
     }
     jobs.sort_by_key(|job| job.seq);
     Ok(jobs)
+}
+
+/// A row of key, attempts, id and payload; by position, because this is the hottest loop of the store.
+fn claimed_job(row: &SqliteRow, first_key: i64) -> SqlResult<ClaimedJob> {
+    let id: &str = row.try_get(2)?;
+    Ok(ClaimedJob {
+        seq: (row.try_get::<i64, _>(0)? - first_key) as u32,
+        id: id.parse().map_err(|e| StoreError::corrupt("job id", e))?,
+        attempts: row.try_get(1)?,
+        payload: row.try_get(3)?,
+    })
 }
 
 async fn first_due(conn: &mut SqliteConnection, batch_no: i64) -> SqlResult<Option<Millis>> {
@@ -143,22 +151,13 @@ async fn chunk_of(conn: &mut SqliteConnection, lease: &LeaseId) -> SqlResult<Opt
     .bind(lease_bytes(lease))
     .fetch_all(conn)
     .await?;
-    let job = |row| -> SqlResult<ClaimedJob> {
-        let row: &sqlx::sqlite::SqliteRow = row;
-        Ok(ClaimedJob {
-            seq: (row.try_get::<i64, _>("key")? - first_key) as u32,
-            id: parsed(row, "id")?,
-            attempts: row.try_get("attempts")?,
-            payload: row.try_get("payload")?,
-        })
-    };
     Ok(Some(Chunk {
         batch_id: parsed(&held, "batch_id")?,
         contract_version: held.try_get("contract_version")?,
         expires_at: held.try_get("expires_at")?,
         deadline_at: held.try_get("deadline_at")?,
         timing: json(&held, "timing")?,
-        jobs: rows.iter().map(job).collect::<SqlResult<_>>()?,
+        jobs: rows.iter().map(|row| claimed_job(row, first_key)).collect::<SqlResult<_>>()?,
     }))
 }
 
@@ -184,42 +183,78 @@ pub(super) async fn renew(conn: &mut SqliteConnection, lease: &LeaseId, now: Mil
 }
 
 /// A job that ends, as [`end_jobs`] takes it.
-pub(super) struct Ending<'a> {
+pub(super) struct Ending {
     pub(super) seq: u32,
     pub(super) code: Code,
     pub(super) num_rows: u32,
-    pub(super) digest: &'a str,
-    pub(super) note: &'a str,
-    pub(super) body: &'a [u8],
+    pub(super) record: Vec<u8>,
 }
 
-/// Ends jobs: the one function that does, called by completion, retry, sweep and drain. `lease` is who completed them,
-/// none when the store does. The caller has taken them off `queued` or `leased`, and saves the row.
+impl Ending {
+    /// A job that the store ends.
+    pub(super) fn by_store(seq: u32, code: Code, note: &str) -> Self {
+        Self { seq, code, num_rows: 0, record: encode_end(code, note) }
+    }
+}
+
+/// Longest record, and most bytes of records in one statement: what a packed integer can say.
+const RECORD_BYTES: usize = (1 << 20) - 1;
+const STATEMENT_BYTES: usize = 1 << 25;
+
+/// Ends jobs: the one function that does, called by completion, retry, sweep and drain. The caller has taken them off
+/// `queued` or `leased`, and saves the row.
 pub(super) async fn end_jobs(
     conn: &mut SqliteConnection,
     batch: &mut BatchRow,
-    endings: &[Ending<'_>],
-    lease: Option<&LeaseId>,
+    endings: &[Ending],
     now: Millis,
 ) -> SqlResult<()> {
     if endings.is_empty() {
         return Ok(());
     }
-    let mut bytes = Vec::with_capacity(endings.iter().map(|ending| ending.body.len()).sum());
-    let mut list = Vec::with_capacity(endings.len());
-    for Ending { seq, code, num_rows, digest, note, body } in endings {
-        list.push((seq, code.as_str(), num_rows, digest, note, bytes.len(), body.len()));
-        bytes.extend_from_slice(body);
+    let (mut packed, mut bytes) = (Vec::with_capacity(endings.len()), Vec::new());
+    let mut reasons: BTreeMap<Code, i64> = BTreeMap::new();
+    for Ending { seq, code, num_rows, record } in endings {
+        if record.len() > RECORD_BYTES {
+            let what = format!("the result of job {seq} has {} bytes, a job may stage 64 KiB", record.len());
+            return Err(StoreError::Refused(what).into());
+        }
+        if bytes.len() + record.len() > STATEMENT_BYTES {
+            insert_ends(conn, batch.no, &std::mem::take(&mut packed), std::mem::take(&mut bytes)).await?;
+        }
+        packed.push(i64::from(*seq) | (record.len() as i64) << 17 | (bytes.len() as i64) << 37);
+        bytes.extend_from_slice(record);
+        *reasons.entry(*code).or_default() += 1;
         batch.staged_rows += i64::from(*num_rows);
     }
-    sqlx::query(include_str!("../../sql/end_jobs.sql"))
+    insert_ends(conn, batch.no, &packed, bytes).await?;
+    for (code, jobs) in reasons {
+        sqlx::query(
+            "INSERT INTO reasons (batch, code, jobs) VALUES ($1, $2, $3) \
+             ON CONFLICT (batch, code) DO UPDATE SET jobs = jobs + excluded.jobs",
+        )
         .bind(batch.no)
-        .bind(to_json(&list)?)
+        .bind(code.as_str())
+        .bind(jobs)
+        .execute(&mut *conn)
+        .await?;
+    }
+    batch.updated_at = now;
+    Ok(())
+}
+
+async fn insert_ends(
+    conn: &mut SqliteConnection,
+    batch_no: i64,
+    packed: &[i64],
+    bytes: Vec<u8>,
+) -> SqlResult<()> {
+    sqlx::query(include_str!("../../sql/end_jobs.sql"))
+        .bind(batch_no)
+        .bind(to_json(packed)?)
         .bind(bytes)
-        .bind(lease.map(lease_bytes))
         .execute(conn)
         .await?;
-    batch.updated_at = now;
     Ok(())
 }
 
@@ -270,8 +305,8 @@ async fn standings(
         return Ok(seqs.iter().map(all_held).collect());
     }
     let rows = sqlx::query(
-        "SELECT j.key, j.place = 3 AND j.lease = $3 AS held, d.digest \
-         FROM jobs j LEFT JOIN done d ON d.key = j.key AND d.lease = $3 \
+        "SELECT j.key, j.place = 3 AND j.lease = $3 AS held, d.record \
+         FROM jobs j LEFT JOIN done d ON d.key = j.key \
          WHERE j.key IN (SELECT $1 + value FROM json_each($2))",
     )
     .bind(batch.first_key())
@@ -282,7 +317,10 @@ async fn standings(
     rows.iter()
         .map(|row| {
             let seq = (row.try_get::<i64, _>("key")? - batch.first_key()) as u32;
-            Ok((seq, Standing { held: row.try_get("held")?, completed: row.try_get("digest")? }))
+            let record: Option<&[u8]> = row.try_get("record")?;
+            let done = record.map(|record| decode_done(record, 0)).transpose()?;
+            let completed = done.filter(|done| done.lease == Some(*lease)).map(|done| done.digest);
+            Ok((seq, Standing { held: row.try_get("held")?, completed }))
         })
         .collect()
 }
@@ -301,6 +339,7 @@ pub(super) async fn complete(
     let seqs = items.iter().map(|item| item.seq).collect();
     let mut standings = standings(conn, &batch, lease, &seqs).await?;
     let (mut answers, mut endings) = (Vec::with_capacity(items.len()), Vec::with_capacity(items.len()));
+    let holder = lease.to_string();
     for item in items {
         let standing = standings.get_mut(&item.seq);
         let answer = match standing {
@@ -320,9 +359,7 @@ pub(super) async fn complete(
                 seq: item.seq,
                 code: item.code,
                 num_rows: item.num_rows,
-                digest: &item.digest,
-                note: "",
-                body: &item.body,
+                record: encode_done(&holder, item),
             }),
             CompletionAnswer::Closed | CompletionAnswer::Stale => batch.stale_writes += 1,
             CompletionAnswer::Conflict => {
@@ -334,146 +371,14 @@ pub(super) async fn complete(
         answers.push(answer);
     }
     batch.leased -= endings.len() as i64;
-    end_jobs(conn, &mut batch, &endings, Some(lease), now).await?;
+    end_jobs(conn, &mut batch, &endings, now).await?;
     leave_lease(conn, lease, endings.len()).await?;
     let closed_batch = batch.close_if_all_done(conn, now).await?;
     batch.save(conn).await?;
     Ok(Completed { answers, closed_batch })
 }
 
-/// What is remembered of a job between its attempts.
-#[derive(Clone, Copy)]
-struct Trouble {
-    attempts: u32,
-    hangs: u32,
-    alone: bool,
-}
-
-pub(super) async fn give_back(
-    conn: &mut SqliteConnection,
-    batch_id: &BatchId,
-    lease: &LeaseId,
-    items: &[GiveBack],
-    now: Millis,
-) -> SqlResult<GivenBack> {
-    let batch = BatchRow::load(conn, batch_id).await?;
-    let Some(mut batch) = batch.filter(|batch| batch.state == BatchState::Running) else {
-        return Ok(GivenBack { answers: vec![GiveBackAnswer::Closed; items.len()], closed_batch: false });
-    };
-    let was_alone = sqlx::query("SELECT chunk = 1 FROM leases WHERE lease = $1")
-        .bind(lease_bytes(lease))
-        .fetch_optional(&mut *conn)
-        .await?;
-    let was_alone = was_alone.map(|row| row.try_get::<bool, _>(0)).transpose()?.unwrap_or(false);
-    let mut held = held_of(conn, &batch, lease, items).await?;
-    let (mut answers, mut back, mut over) = (Vec::new(), Vec::new(), Vec::new());
-    for item in items {
-        // Taken out: a job named twice in one call is held by nobody the second time.
-        let Some(trouble) = held.remove(&item.seq) else {
-            answers.push(GiveBackAnswer::Stale);
-            continue;
-        };
-        let (trouble, fate) = judge(trouble, item, was_alone, batch.timing.max_attempts, now);
-        answers.push(if fate.is_err() { GiveBackAnswer::Ended } else { GiveBackAnswer::Queued });
-        let not_before = *fate.as_ref().unwrap_or(&now);
-        back.push((item.seq, not_before, trouble.attempts, trouble.hangs, u8::from(trouble.alone)));
-        if let Err((code, note)) = fate {
-            over.push((item.seq, code, note));
-        }
-    }
-    settle(conn, &mut batch, &back, &over, now).await?;
-    leave_lease(conn, lease, back.len()).await?;
-    let closed_batch = batch.close_if_all_done(conn, now).await?;
-    batch.save(conn).await?;
-    Ok(GivenBack { answers, closed_batch })
-}
-
-/// What an unfinished attempt makes of a job: when it may be tried again, or how it ends.
-fn judge(
-    mut trouble: Trouble,
-    item: &GiveBack,
-    was_alone: bool,
-    max_attempts: u32,
-    now: Millis,
-) -> (Trouble, Result<Millis, (Code, String)>) {
-    let fate = match &item.how {
-        GiveBackHow::Release => Ok(now),
-        GiveBackHow::Retry { code, error, delay_ms } => {
-            trouble.alone = true;
-            trouble.attempts += 1;
-            if trouble.attempts >= max_attempts { Err((*code, error.clone())) } else { Ok(now + delay_ms) }
-        }
-        GiveBackHow::Hang { delay_ms } => {
-            trouble.alone = true;
-            trouble.attempts += u32::from(was_alone);
-            trouble.hangs += u32::from(was_alone);
-            if trouble.hangs >= 2 || trouble.attempts >= max_attempts {
-                Err((Code::Hang, format!("silent past its deadline {} times", trouble.hangs)))
-            } else {
-                Ok(now + delay_ms)
-            }
-        }
-    };
-    (trouble, fate)
-}
-
-async fn held_of(
-    conn: &mut SqliteConnection,
-    batch: &BatchRow,
-    lease: &LeaseId,
-    items: &[GiveBack],
-) -> SqlResult<BTreeMap<u32, Trouble>> {
-    let seqs: Vec<u32> = items.iter().map(|item| item.seq).collect();
-    let rows = sqlx::query(
-        "SELECT key, attempts, hangs, alone FROM jobs \
-         WHERE key IN (SELECT $1 + value FROM json_each($2)) AND place = 3 AND lease = $3",
-    )
-    .bind(batch.first_key())
-    .bind(to_json(&seqs)?)
-    .bind(lease_bytes(lease))
-    .fetch_all(conn)
-    .await?;
-    rows.iter()
-        .map(|row| {
-            let seq = (row.try_get::<i64, _>("key")? - batch.first_key()) as u32;
-            let trouble = Trouble {
-                attempts: row.try_get("attempts")?,
-                hangs: row.try_get("hangs")?,
-                alone: row.try_get("alone")?,
-            };
-            Ok((seq, trouble))
-        })
-        .collect()
-}
-
-/// Takes leased jobs out of their place: all of `back` into the queue, then those of `over` to their end. Entries of
-/// `back` are number, not-before, attempts, hangs, alone. The caller saves the row.
-pub(super) async fn settle(
-    conn: &mut SqliteConnection,
-    batch: &mut BatchRow,
-    back: &[(u32, Millis, u32, u32, u8)],
-    over: &[(u32, Code, String)],
-    now: Millis,
-) -> SqlResult<()> {
-    if back.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(include_str!("../../sql/requeue.sql"))
-        .bind(batch.no)
-        .bind(to_json(back)?)
-        .execute(&mut *conn)
-        .await?;
-    batch.updated_at = now;
-    batch.leased -= back.len() as i64;
-    batch.queued += (back.len() - over.len()) as i64;
-    let endings: Vec<_> = over
-        .iter()
-        .map(|(seq, code, note)| Ending { seq: *seq, code: *code, num_rows: 0, digest: "", note, body: &[] })
-        .collect();
-    end_jobs(conn, batch, &endings, None, now).await
-}
-
 /// Whose lease a job of the batch is under.
-pub(super) fn holder(row: &sqlx::sqlite::SqliteRow) -> SqlResult<LeaseId> {
+pub(super) fn holder(row: &SqliteRow) -> SqlResult<LeaseId> {
     lease_of(row.try_get("lease")?)
 }
