@@ -9,4 +9,5 @@ mod pool;
 mod predict;
 mod samples;
 mod shelf;
+mod speed;
 mod store_faults;
