@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, AsyncContext, Context as ActorCtx, Handler, Message};
 use proto::event::CloudEvent;
 use proto::{BatchId, RunMode};
+use protocol::ops::StoreIdentity;
 use protocol::supervisor::{Registered, Repair, Snapshot, plan};
 use protocol::{CloseReason, Closing, Millis, Mode};
 use warehouse::{PublicationHead, PublishRequest};
@@ -30,7 +31,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(30);
 /// One per instance.
 pub(crate) struct Supervisor {
     context: Arc<Context>,
-    watch: Option<Watch>,
+    memory: Option<Memory>,
     finalizing: BTreeSet<BatchId>,
     last_housekeeping: Option<Instant>,
 }
@@ -48,7 +49,7 @@ pub(crate) struct FinalizerStopped(pub(crate) BatchId);
 #[derive(Message)]
 #[rtype(result = "()")]
 struct PassDone {
-    watch: Watch,
+    memory: Memory,
     need_finalizer: Vec<BatchId>,
 }
 
@@ -57,7 +58,7 @@ impl Supervisor {
     pub(crate) fn start_with(context: Arc<Context>, mut bells: Bells) -> Addr<Self> {
         let supervisor = Self {
             context,
-            watch: Some(Watch::default()),
+            memory: Some(Memory::default()),
             finalizing: BTreeSet::new(),
             last_housekeeping: None,
         };
@@ -74,19 +75,19 @@ impl Supervisor {
 
     fn tick(&mut self, ctx: &mut ActorCtx<Self>) {
         self.context.turned();
-        let Some(watch) = self.watch.take() else { return };
+        let Some(memory) = self.memory.take() else { return };
         let housekeeping = self.last_housekeeping.is_none_or(|last| last.elapsed() >= HOUSEKEEPING);
         if housekeeping {
             self.last_housekeeping = Some(Instant::now());
         }
         let (context, me) = (Arc::clone(&self.context), ctx.address());
         tokio::spawn(async move {
-            let mut pass = Pass { context, watch, need_finalizer: Vec::new() };
+            let mut pass = Pass { context, memory, need_finalizer: Vec::new() };
             if let Err(error) = pass.run(housekeeping).await {
                 tracing::warn!(%error, "a pass of the supervisor was cut short; the next one starts over");
             }
-            let mut done = PassDone { watch: pass.watch, need_finalizer: pass.need_finalizer };
-            // The stopwatch travels in the message: it must arrive, so a full mailbox is waited out.
+            let mut done = PassDone { memory: pass.memory, need_finalizer: pass.need_finalizer };
+            // The memory travels in the message: it must arrive, so a full mailbox is waited out.
             while let Err(actix::prelude::SendError::Full(message)) = me.try_send(done) {
                 done = message;
                 tokio::time::sleep(Duration::from_millis(10)).await;
@@ -115,7 +116,7 @@ impl Actor for Supervisor {
 impl Handler<PassDone> for Supervisor {
     type Result = ();
     fn handle(&mut self, done: PassDone, ctx: &mut Self::Context) {
-        self.watch = Some(done.watch);
+        self.memory = Some(done.memory);
         for batch_id in done.need_finalizer {
             self.finalize(batch_id, ctx);
         }
@@ -136,16 +137,40 @@ impl Handler<FinalizerStopped> for Supervisor {
     }
 }
 
+/// What the passes of one supervisor remember.
+#[derive(Default)]
+struct Memory {
+    watch: Watch,
+    store: Option<StoreIdentity>,
+}
+
 /// One pass: sweep, then compare the two stores and repair.
 struct Pass {
     context: Arc<Context>,
-    watch: Watch,
+    memory: Memory,
     need_finalizer: Vec<BatchId>,
 }
 
 impl Pass {
+    /// A store with another id, or with fewer writes than it had, lost something: say so, and make it ours again.
+    /// What it lost runs again, or ends as `failed(state_lost)`; nothing published is touched (design.md 5, "Loss").
+    async fn notice_loss(&mut self) -> anyhow::Result<()> {
+        let seen = self.context.store.identity().await?;
+        let lost = self.memory.store.as_ref().and_then(|known| loss(known, &seen));
+        if let Some(what) = lost {
+            tracing::error!("the state store lost something: {what}; open batches run again or end as lost");
+            metrics::counter!("tipoff_state_store_losses_total").increment(1);
+        }
+        if seen.warehouse_id.is_none() {
+            self.context.store.pair(self.context.warehouse.id()).await?;
+        }
+        self.memory.store = Some(seen);
+        Ok(())
+    }
+
     async fn run(&mut self, housekeeping: bool) -> anyhow::Result<()> {
         let now = self.context.store.now().await?;
+        self.notice_loss().await?;
         self.sweep(now).await?;
         let snapshot = self.look(now, housekeeping).await?;
         for repair in plan(&snapshot) {
@@ -158,7 +183,7 @@ impl Pass {
         let (store, timing) = (&self.context.store, &self.context.timing);
         loop {
             let due = store.due_index().await?;
-            let watched = self.watch.look(&due, timing, now, Instant::now());
+            let watched = self.memory.watch.look(&due, timing, now, Instant::now());
             let swept =
                 store.sweep(timing.lease_ms, &watched, SWEEP_LIMIT, self.context.wall_clock()).await?;
             if swept.grace {
@@ -249,6 +274,15 @@ impl Pass {
     }
 }
 
+/// How two looks at a store differ, if it lost something in between.
+fn loss(known: &StoreIdentity, seen: &StoreIdentity) -> Option<String> {
+    if known.store_id != seen.store_id {
+        return Some(format!("it was {}, now it is {}", known.store_id, seen.store_id));
+    }
+    (seen.writes < known.writes)
+        .then(|| format!("it had {} writes, now it has {}", known.writes, seen.writes))
+}
+
 fn state_lost(batch_id: &BatchId, context: &Context) -> PublishRequest {
     let closing = Closing {
         mode: Mode::Discard,
@@ -264,4 +298,22 @@ fn state_lost(batch_id: &BatchId, context: &Context) -> PublishRequest {
         wanted: Vec::new(),
     };
     PublishRequest { head, closing, rows: Vec::new(), outcomes: Vec::new(), health: None, now: context.now() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_id_or_fewer_writes_are_a_loss() {
+        let seen = |id: &str, writes| StoreIdentity { store_id: id.to_owned(), writes, warehouse_id: None };
+        for (known, now, lost) in [
+            (seen("a", 5), seen("a", 5), false),
+            (seen("a", 5), seen("a", 9), false),
+            (seen("a", 5), seen("a", 4), true),
+            (seen("a", 5), seen("b", 9), true),
+        ] {
+            assert_eq!(loss(&known, &now).is_some(), lost, "{known:?} {now:?}");
+        }
+    }
 }

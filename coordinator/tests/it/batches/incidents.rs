@@ -1,6 +1,8 @@
 //! Nights of the predecessor, replayed from end to end.
 
+use coordinator::config::PoolSize;
 use pipeline::simulate::SimOptions;
+use proto::api::StartRequest;
 use proto::verdict::HealthLevel;
 use proto::{Code, OutcomeKind};
 
@@ -44,5 +46,33 @@ fn incident_30_one_game_of_ten_with_lines_is_degraded_and_the_nine_are_named() {
         assert_eq!(games, 10);
         let named = finding.sentence.matches(" at ").count();
         assert_eq!(named, 9, "{}", finding.sentence);
+    });
+}
+
+#[test]
+fn incident_15_readiness_takes_the_way_of_a_request() {
+    let world = World::new(&small());
+    world.with_instance(&world.config(|_| ()), async |instance| {
+        let ready = instance.service.ready().await;
+        assert!(ready.ok, "{ready:#?}");
+        instance.context.warehouse.close().await;
+        let ready = instance.service.ready().await;
+        let failed: Vec<_> = ready.checks.iter().filter(|check| !check.ok).map(|check| check.name).collect();
+        assert_eq!((ready.ok, failed), (false, vec!["warehouse"]), "{ready:#?}");
+    });
+}
+
+#[test]
+fn a_failed_batch_leaves_the_previous_slate_active() {
+    let world = World::new(&small());
+    let published = world.with_instance(&world.config(|_| ()), async |instance| {
+        finish(instance, world.request()).await.receipt.unwrap().slate_sha256
+    });
+    world.with_instance(&world.config(|c| c.workers = PoolSize::Fixed(0)), async |instance| {
+        let request = StartRequest { finish_by_seconds: Some(1), ..world.request() };
+        let failed = finish(instance, request).await;
+        assert_eq!((failed.state.as_str(), failed.generation), ("failed", 2), "{failed:#?}");
+        let receipt = failed.receipt.unwrap();
+        assert_eq!((receipt.published, receipt.slate_sha256), (0, published));
     });
 }

@@ -1,0 +1,130 @@
+//! Stored formats as museum pieces: records of each format number are kept and must read for as long as a store may
+//! hold one. `TIPOFF_WRITE_RECORDS=1` writes those of the present format, once, when the number changes.
+#![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+
+use std::path::PathBuf;
+
+use proto::codec::{CodecError, FORMAT, decode_job, decode_outcome, encode_job, encode_outcome};
+use proto::{
+    Code, CodeNote, Feature, FeatureSource, FeatureVector, GameStatus, InjuryStatus, Job, Market, Outcome,
+    PredictionRow, Quote, Recommendation, RowKey, RunMode,
+};
+
+fn job() -> Job {
+    Job {
+        id: "jarenjacksonjr@20240329_GSW_CHA".parse().unwrap(),
+        name: "Jaren Jackson Jr.".into(),
+        team: Some("CHA".parse().unwrap()),
+        tip_off: "2024-03-29T23:10:00Z".parse().unwrap(),
+        game_status: GameStatus::Scheduled,
+        as_of: "2024-03-29T20:00:00Z".parse().unwrap(),
+        run_mode: RunMode::Overnight,
+        markets: vec![Market::points()],
+        systems: vec!["catboost_v1".parse().unwrap()],
+        player_resolved: true,
+        quotes: vec![Quote {
+            book: Some("draftkings".into()),
+            event_id: Some("ee8cfaef963aea9276e133873f77c26a".into()),
+            market: Market::points(),
+            line: "20.0".parse().unwrap(),
+            over: Some("-110".parse().unwrap()),
+            under: None,
+            snapshot_at: Some("2024-03-29T18:58:54Z".parse().unwrap()),
+            market_updated_at: None,
+            is_main: true,
+            source: "odds_api".into(),
+        }],
+        event_newest_snapshot: Some("2024-03-29T18:58:54Z".parse().unwrap()),
+        injury: InjuryStatus::Questionable,
+        projected_minutes: Some(31.5),
+        min_minutes: 15.0,
+        features: Some(FeatureVector {
+            contract_version: "v1".into(),
+            features: vec![
+                Feature::real(0.0, FeatureSource::Facts),
+                Feature::missing(),
+                Feature::default_of(0.5),
+            ],
+        }),
+        features_built_at: Some("2024-03-29T19:00:00Z".parse().unwrap()),
+        inputs_ingested_at: None,
+        inputs_sha256: "ab".repeat(32),
+    }
+}
+
+fn outcome() -> Outcome {
+    let row = PredictionRow {
+        key: RowKey {
+            game: job().id.game,
+            player: job().id.player,
+            market: Market::points(),
+            system_id: "catboost_v1".parse().unwrap(),
+        },
+        model_sha256: "cd".repeat(32),
+        inputs_sha256: "ab".repeat(32),
+        predicted_value: 22.25,
+        line: "20.0".parse().unwrap(),
+        line_source: "ACTUAL_PROP".into(),
+        line_source_api: "odds_api".into(),
+        book: "draftkings".into(),
+        was_line_fallback: false,
+        over_price: "-110".into(),
+        under_price: "-110".into(),
+        line_snapshot_at: "2024-03-29T18:58:54Z".parse().unwrap(),
+        line_minutes_before_game: 251,
+        consensus_line: Some(20.5),
+        line_spread: None,
+        no_vig_over: 0.5,
+        line_margin: 2.25,
+        recommendation: Recommendation::Over,
+        feature_quality_score: 97.5,
+        default_feature_count: 0,
+        in_sample: false,
+        as_of: job().as_of,
+        predicted_at: "2024-03-29T20:00:01Z".parse().unwrap(),
+        row_sha256: String::new(),
+    };
+    Outcome {
+        code: Code::Predicted,
+        sentence: "1 of 1 rows".into(),
+        codes: vec![CodeNote {
+            market: Some(Market::points()),
+            book: Some("bovada".into()),
+            code: Code::OneSided,
+            sentence: "bovada offers only one side".into(),
+        }],
+        rows_owed: 1,
+        rows: vec![row.sealed()],
+    }
+}
+
+/// A kept record of the present format, after comparing it with what this build would write.
+fn kept(name: &str, fresh: &[u8]) -> Vec<u8> {
+    let file =
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/records/{name}_v{FORMAT}.bin"));
+    if std::env::var_os("TIPOFF_WRITE_RECORDS").is_some() && !file.exists() {
+        std::fs::write(&file, fresh).unwrap();
+    }
+    let bytes = std::fs::read(&file).unwrap();
+    assert_eq!(bytes, fresh, "{name}: what is written has changed; give it a new format number");
+    bytes
+}
+
+#[test]
+fn records_of_every_format_read_as_they_were_meant() {
+    let bytes = kept("job", &encode_job(&job()));
+    assert_eq!(decode_job(&bytes).unwrap(), job());
+    let bytes = kept("outcome", &encode_outcome(&outcome()));
+    assert_eq!(decode_outcome(&bytes).unwrap(), outcome());
+}
+
+#[test]
+fn an_unknown_format_and_damage_are_refused_by_name() {
+    let mut bytes = encode_job(&job());
+    bytes[0] = 200;
+    assert_eq!(decode_job(&bytes), Err(CodecError::Format { found: 200 }));
+    let whole = encode_job(&job());
+    for len in 0..whole.len() {
+        assert!(decode_job(&whole[..len]).is_err(), "truncated to {len}");
+    }
+}
