@@ -22,7 +22,7 @@ use crate::config::{FlagValue, Sources};
 ///
 /// Exit codes: 0 ok, 1 failed or reset, 2 usage, 3 degraded or partial, 4 not found, 5 conflict, 75 try again.
 #[derive(Debug, Parser)]
-#[command(name = "tipoff", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "tipoff", version, max_term_width = 110)]
 #[command(arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Cli {
     #[command(flatten)]

@@ -34,6 +34,9 @@ pub fn describe() {
     describe_gauge!("tipoff_ready", "1 when every check of /readyz holds.");
     describe_gauge!("tipoff_open_batches", "Batches that have not ended.");
     describe_gauge!("tipoff_open_jobs", "Jobs of open batches by place.");
+    describe_gauge!("tipoff_workers", "Workers of this process: wanted, and alive.");
+    describe_gauge!("tipoff_worker_threads_abandoned", "Prediction threads that were left behind.");
+    describe_gauge!("tipoff_leases", "Live leases of every process.");
     describe_gauge!("tipoff_staged_rows", "Rows of open batches that wait for the verdict.");
 }
 
@@ -55,6 +58,13 @@ pub(crate) async fn page(service: &Service) -> Option<String> {
         gauge!("tipoff_open_jobs", "place" => "queued").set(sum(|batch| batch.progress.queued));
         gauge!("tipoff_open_jobs", "place" => "leased").set(sum(|batch| batch.progress.leased));
         gauge!("tipoff_staged_rows").set(sum(|batch| batch.rows.staged));
+    }
+    if let Ok(workers) = service.workers().await {
+        gauge!("tipoff_leases").set(workers.leases.len() as f64);
+        let pool = workers.pool.unwrap_or_default();
+        gauge!("tipoff_workers", "is" => "wanted").set(pool.size as f64);
+        gauge!("tipoff_workers", "is" => "alive").set(pool.workers.len() as f64);
+        gauge!("tipoff_worker_threads_abandoned").set(pool.abandoned_threads as f64);
     }
     handle.run_upkeep();
     Some(handle.render())

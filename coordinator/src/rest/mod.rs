@@ -19,6 +19,7 @@ mod metrics;
 mod observe;
 mod problem;
 mod serve;
+mod stall;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;

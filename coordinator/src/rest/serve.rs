@@ -1,5 +1,6 @@
 //! The accept loop. `axum::serve` has no header timeout, so a client that drips one byte a minute would hold a
-//! connection for ever; here each connection gets hyper's timer, and there are only so many.
+//! connection for ever; here each connection gets hyper's timer, there are only so many, and one that takes nothing of
+//! its answer is given up.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
+use super::stall::StallGuard;
 use crate::config::ServerConfig;
 use crate::service::Service;
 
@@ -36,6 +38,7 @@ async fn serve_router(listener: TcpListener, router: Router, config: &ServerConf
             () = stop.cancelled() => break,
             next = next_connection(&listener, &places) => next,
         };
+        let stream = StallGuard::new(stream, config.request_timeout);
         let watcher = graceful.watcher();
         tokio::spawn(converse(stream, place, router.clone(), config.header_timeout, watcher));
     }
@@ -55,7 +58,11 @@ async fn next_connection(
         // The semaphore is never closed, so this arm is only a wait.
         let Ok(place) = places.clone().acquire_owned().await else { std::future::pending().await };
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, _)) => {
+                // Most answers are small, and somebody waits for them. A socket that is gone already says so later.
+                let _ = stream.set_nodelay(true);
+                return (stream, place);
+            }
             Err(error) => {
                 tracing::warn!("accept a connection: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -65,14 +72,12 @@ async fn next_connection(
 }
 
 async fn converse(
-    stream: TcpStream,
+    stream: StallGuard<TcpStream>,
     place: OwnedSemaphorePermit,
     router: Router,
     header_timeout: Duration,
     watcher: Watcher,
 ) {
-    // Answers are small and waited for.
-    let _ = stream.set_nodelay(true);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
@@ -102,7 +107,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let router = Router::new().route("/", get(|| async { "hello" }));
+        config.request_timeout = Duration::from_millis(200);
+        let big = || async { vec![0_u8; 32 << 20] };
+        let router = Router::new().route("/", get(|| async { "hello" })).route("/big", get(big));
         let server = {
             let stop = stop.clone();
             tokio::spawn(async move { serve_router(listener, router, &config, stop).await })
@@ -149,6 +156,18 @@ mod tests {
         drop(first);
         let late = tokio::time::timeout(Duration::from_secs(10), second.read(&mut byte)).await;
         assert_eq!(late.unwrap().unwrap(), 1);
+        stop.cancel();
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_reads_gives_its_place_back() {
+        let (address, stop, server) = start(1).await;
+        let mut deaf = TcpStream::connect(address).await.unwrap();
+        deaf.write_all(b"GET /big HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let mut next = TcpStream::connect(address).await.unwrap();
+        let served = tokio::time::timeout(Duration::from_secs(10), ask(&mut next, true)).await;
+        assert!(served.unwrap().starts_with("HTTP/1.1 200"));
         stop.cancel();
         server.await.unwrap();
     }
