@@ -42,7 +42,7 @@ fn a_night_from_seal_to_the_last_completion() {
         bench.shelf = Arc::new(ModelShelf::new(registry, rules::contract()));
         let (closed, mut ends) = tokio::sync::mpsc::unbounded_channel();
         let context = WorkerContext::new(bench.store.clone(), bench.shelf.clone(), real())
-            .on_closed(Arc::new(move |_| drop(closed.send(Instant::now()))));
+            .on_closed(Arc::new(move |_| closed.send(Instant::now()).unwrap()));
         let pool = start_pool(context, PoolSize::Fixed(2)).unwrap();
         let jobs = night(&systems);
         let mut times = Vec::new();
