@@ -19,7 +19,7 @@ fn incident_01_a_batch_ends_at_its_finish_by_at_any_percentage() {
     let swept = model.sweep(10_000, &[], 100, 600_000);
     assert_eq!(swept.closed, [(id.clone(), CloseReason::FinishBy)]);
     assert_eq!(swept.need_finalizer, [], "the ticket is due from the close on, at the next pass");
-    assert_eq!(model.sweep(10_000, &[], 100, 600_000).need_finalizer, [id.clone()]);
+    assert_eq!(model.sweep(10_000, &[], 100, 600_000).need_finalizer, std::slice::from_ref(&id));
     model.take_ticket(&id, &ticket(1), 600_000);
     model.drain(&id, &ticket(1), 500, 600_000);
     let view = model.batch(&id).unwrap();
