@@ -13,7 +13,6 @@ mod races;
 mod reads;
 mod schema;
 mod slate;
-mod speed;
 mod statements;
 
 /// Names each scenario once; a second backend adds a second module with the same list.

@@ -9,5 +9,4 @@ mod pool;
 mod predict;
 mod samples;
 mod shelf;
-mod speed;
 mod store_faults;
