@@ -113,7 +113,7 @@ async fn until_ended(batch_id: &BatchId, client: &Client) -> Result<(Reply, Batc
                         failure.hint(format!("the batch goes on without us: tipoff watch {batch_id}"))
                     );
                 }
-                line.say(format!("{batch_id}: {}, trying again", failure.message));
+                line.say(format!("{}, trying again", failure.message));
             }
             Err(failure) => return Err(failure),
         }

@@ -64,7 +64,7 @@ impl Failure {
         if !next.is_empty() {
             failure.hints.push(next);
         }
-        if status >= 500 {
+        if status == 500 {
             failure.hints.push(format!("the server's log has more under request id {}", problem.request_id));
         }
         failure

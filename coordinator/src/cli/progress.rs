@@ -32,8 +32,7 @@ impl ProgressLine {
         self.0.set_position(progress.done);
         let unfinished = progress.failed + progress.expired + progress.abandoned;
         self.0.set_message(format!(
-            "{} {}: {} predicted, {} refused, {unfinished} unfinished",
-            batch.batch_id,
+            "{}: {} predicted, {} refused, {unfinished} unfinished",
             batch.state,
             progress.predicted,
             progress.rejected + progress.skipped

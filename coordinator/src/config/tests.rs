@@ -141,6 +141,21 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn a_key_comes_from_a_file_or_the_environment_and_never_from_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    std::fs::write(&path, "canary-0123456789abcdef\n").unwrap();
+    let file = ("TIPOFF_API_KEY_FILE", path.to_str().unwrap());
+    let config = load("", &[file], &[]).unwrap();
+    assert!(
+        config.server.admin_key.unwrap().matches("canary-0123456789abcdef"),
+        "the line end belongs to no key"
+    );
+    let both = refusal("", &[file, ("TIPOFF_API_KEY", "canary-0123456789abcdef")]);
+    assert!(both.contains("keep one of them") && !both.contains("canary"), "{both}");
+}
+
+#[test]
 fn an_unreadable_or_missing_named_file_is_an_error() {
     let sources = Sources { file: Some("/does/not/exist.toml".into()), ..Sources::default() };
     assert!(Config::load(&sources).unwrap_err().to_string().contains("read configuration"));

@@ -24,3 +24,32 @@ async fn to_its_end<T: Send + 'static>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+    use futures::FutureExt;
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_runs_to_its_end_although_its_client_went_away() {
+        let (go, gone) = oneshot::channel::<()>();
+        let (done, seen) = oneshot::channel();
+        let call = to_its_end(async move {
+            gone.await.map_err(ServiceError::internal)?;
+            done.send("changed").map_err(ServiceError::internal)
+        });
+        // Begun, not finished, and dropped: what hyper does when the connection breaks.
+        assert!(Box::pin(call).now_or_never().is_none());
+        go.send(()).unwrap();
+        assert_eq!(seen.await, Ok("changed"));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_an_internal_error() {
+        let answer = to_its_end(async { panic!("canary") as Result<(), ServiceError> }).await;
+        assert!(!format!("{:?}", answer.unwrap_err()).contains("canary"));
+    }
+}
