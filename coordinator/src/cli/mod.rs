@@ -1,8 +1,8 @@
 //! The command line: parse, run, map the outcome to an exit code, print an error once.
 //!
 //! Data goes to stdout, conversation to stderr; `--json` prints the API's own JSON. Commands about batches speak HTTP
-//! ([`batch`], [`start`], [`predictions`], [`workers`]); those about files, tables and models open the stores
-//! ([`local`]). What does not work yet is not in the help.
+//! (`batch`, `start`, `predictions`, `workers`); those about files, tables and models open the stores
+//! (`local`). What does not work yet is not in the help.
 
 mod args;
 mod batch;

@@ -212,9 +212,9 @@ fn hint(nearest: Option<&str>) -> String {
     nearest.map(|n| format!("did you mean `{n}`? ")).unwrap_or_default()
 }
 
-/// True for `TIPOFF_SECTION_…` of a section there is; other programs' TIPOFF_ names are left alone.
+/// True for `TIPOFF_SECTION` and `TIPOFF_SECTION_…` of a section there is; other TIPOFF_ names are left alone.
 fn looks_like_ours(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("TIPOFF_") else { return false };
     let head = rest.split('_').next().unwrap_or(rest).to_lowercase();
-    rest.contains('_') && SETTINGS.iter().any(|s| s.key.split_once('.').is_some_and(|(sec, _)| sec == head))
+    SETTINGS.iter().any(|s| s.key.split_once('.').is_some_and(|(sec, _)| sec == head))
 }

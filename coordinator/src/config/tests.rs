@@ -89,6 +89,7 @@ fn unknown_names_are_refused_with_what_they_may_have_meant() {
     assert!(text.contains("unknown setting `colour`"), "{text}");
     let text = refusal("", &[("TIPOFF_PROTOCOL_LEASE", "1")]);
     assert!(text.contains("`TIPOFF_PROTOCOL_LEASE` names no setting"), "{text}");
+    assert!(refusal("", &[("TIPOFF_WORKERS", "4")]).contains("`TIPOFF_WORKERS` names no setting"));
     assert!(load("", &[("TIPOFF_TEST_REDIS", "1"), ("TIPOFF_", "1")], &[]).is_ok());
 }
 

@@ -9,7 +9,7 @@
 //!
 //! # The way of a request
 //! [`serve()`] (connections, header timeout) → `observe` (id, log, metrics, panics, time limit, problems) → `guard`
-//! (key) → a handler in [`handlers`], which reads its input with `extract` and asks the service.
+//! (key) → a handler in `handlers`, which reads its input with `extract` and asks the service.
 
 mod auth;
 mod csv;
