@@ -2,12 +2,12 @@
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
-use pipeline::features::{Built, History, build, build_range, export_csv};
+use pipeline::features::{Built, History, build};
 use proto::tables::{FeatureRow, GameLineRow, GameRow, LineRow, PlayerGameRow, TeamGameRow};
 use proto::{FeatureSource, GameKey, GameStatus, Line, SeasonPhase, TeamCode};
 use warehouse::Stamped;
 
-use crate::fixtures::{World, at};
+use crate::fixtures::at;
 
 const DAY: Date = Date::constant(2024, 3, 29);
 const INGESTED: &str = "2024-03-29T08:00:00Z";
@@ -433,70 +433,4 @@ fn last_season_counts_for_the_player_and_not_for_his_season() {
     let row = tonight(history);
     near(&row, "points_avg_last_5", 30.0);
     near(&row, "points_avg_season", 20.0);
-}
-
-#[tokio::test]
-async fn a_range_is_built_stored_and_exported() {
-    let world = crate::fixtures::world().await;
-    let points = [crate::fixtures::pair("Aaron Ace", "24.5", "-110", "-110")];
-    let text = crate::fixtures::event(
-        "e1",
-        &[crate::fixtures::book(
-            "draftkings",
-            &[crate::fixtures::market("player_points", "2024-03-29T18:58:54Z", &points)],
-        )],
-    );
-    world.take("odds.json", text).await;
-    let now = at("2024-04-02T00:00:00Z");
-    let mut seen = Vec::new();
-    let report =
-        build_range(&world.warehouse, days_before(10), DAY, now, |date, rows| seen.push((date, rows)))
-            .await
-            .unwrap();
-    assert_eq!(
-        seen,
-        [(days_before(9), 0), (DAY, 3)],
-        "the first game has no past, the second has three players"
-    );
-    assert_eq!((report.rows, report.days[&DAY].games), (3, 1));
-    assert!(report.absent["team_pace"] == 3 && !report.absent.contains_key("home_away"));
-    let stored = world.warehouse.features_of(DAY).await.unwrap();
-    assert_eq!(stored.len(), 3);
-    let out = world.path("features.csv");
-    assert_eq!(export_csv(&world.warehouse, days_before(20), DAY, &out).await.unwrap(), 3);
-    let text = std::fs::read_to_string(&out).unwrap();
-    let mut lines = text.lines();
-    assert!(
-        lines
-            .next()
-            .unwrap()
-            .starts_with("game_date,game_id,player_lookup,team,minutes,points,line,points_avg_last_5,")
-    );
-    assert!(
-        lines.next().unwrap().starts_with("2024-03-29,20240329_GSW_CHA,aaronacejr,GSW,,,24.5,30,30,30,0,0,"),
-        "{text}"
-    );
-    let error = build_range(&world.warehouse, DAY, days_before(1), now, |_, _| {}).await.unwrap_err();
-    assert!(error.to_string().contains("before it begins"), "{error}");
-}
-
-#[tokio::test]
-async fn incident_79_an_unplayed_game_has_no_label() {
-    let world = World::new().await;
-    let zero = crate::fixtures::BOX.replace("W,30,0,", "W,0,0,");
-    world.take("box.csv", zero).await;
-    world.take("schedule.csv", crate::fixtures::SCHEDULE).await;
-    let game_day = days_before(9);
-    let before = crate::fixtures::BOX.replace("2024-03-20", "2024-03-18").replace("0022301001", "0022300990");
-    world.take("earlier.csv", before).await;
-    build_range(&world.warehouse, game_day, game_day, at("2024-04-02T00:00:00Z"), |_, _| {}).await.unwrap();
-    let out = world.path("features.csv");
-    export_csv(&world.warehouse, game_day, game_day, &out).await.unwrap();
-    let text = std::fs::read_to_string(&out).unwrap();
-    let labels: Vec<String> = text
-        .lines()
-        .skip(1)
-        .map(|line| line.split(',').skip(2).take(4).collect::<Vec<_>>().join(","))
-        .collect();
-    assert_eq!(labels, ["aaronacejr,GSW,36,30", "bobunyan,GSW,,", "herbertjones,CHA,33,12"], "{text}");
 }

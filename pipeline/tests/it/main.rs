@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod counting;
+mod export;
 mod facts;
 mod features;
 mod fixtures;
