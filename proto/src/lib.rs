@@ -6,7 +6,7 @@
 //!
 //! This crate performs no I/O, reads no clock and draws no random numbers: instants and random bits are passed in.
 //!
-//! Read in this order: [`ids`], [`names`], [`game`], [`market`], [`line`], [`price`] (what things are called);
+//! Read in this order: [`ids`], [`names`], [`game`], [`market`], [`mod@line`], [`price`] (what things are called);
 //! [`code`], [`outcome`] (how a job ends and why); [`quote`], [`features`], [`job`], [`row`] (what flows through a
 //! worker); [`verdict`] (how a batch ends); [`tables`] (rows of the warehouse); [`event`], [`api`] (what leaves).
 

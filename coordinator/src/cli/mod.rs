@@ -22,7 +22,6 @@ mod workers;
 
 use std::future::Future;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use tokio::runtime::Runtime;
 
@@ -34,6 +33,7 @@ pub use self::failure::Failure;
 use self::local::features::FeaturesCommand;
 use self::output::Output;
 use crate::config::Config;
+use crate::engine;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -70,6 +70,7 @@ fn run(cli: &Cli, out: Output) -> Result<Exit, Failure> {
         Command::Config(ConfigCommand::Show) => config::show(&config, out),
         Command::Serve(_) => on_actor_system(local::serve::serve(&config, out)),
         Command::Demo(args) => on_actor_system(local::demo::demo(args, &config, out)),
+        Command::Bench(command) => on_actor_system(local::bench::bench(command, &config, out)),
         Command::Models => local::models::models(&config, out),
         _ => on_runtime(other(cli, &config, out)),
     }
@@ -103,10 +104,10 @@ async fn other(cli: &Cli, config: &Config, out: Output) -> Result<Exit, Failure>
         Command::Runs(args) => local::runs::runs(args, config, out).await,
         Command::Sql(args) => local::sql::sql(args, config, out).await,
         Command::Doctor(args) => local::doctor::doctor(args, config, out).await,
-        Command::Bench(command) => local::bench::bench(command, config, out).await,
         // Answered by `run` before a runtime is there.
         Command::Demo(_)
         | Command::Serve(_)
+        | Command::Bench(_)
         | Command::Models
         | Command::Config(_)
         | Command::Completions { .. } => Ok(Exit::Ok),
@@ -128,18 +129,7 @@ fn on_runtime(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Ex
     runtime()?.block_on(command)
 }
 
-/// Runs a command on the one multi-thread runtime with an actor system that shares it.
+/// Runs a command that starts actors.
 fn on_actor_system(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = Arc::new(runtime()?);
-    let shared = Arc::clone(&runtime);
-    let exit = {
-        // An actor is polled once more when its system goes, and may want to spawn then.
-        let _on_runtime = runtime.enter();
-        actix::System::with_tokio_rt(move || shared).block_on(command)
-    };
-    // A thread that hangs in a prediction must not hold the process up: its lease lapses.
-    if let Some(runtime) = Arc::into_inner(runtime) {
-        runtime.shutdown_background();
-    }
-    exit
+    engine::run(command).map_err(|error| Failure::failed(format!("start the runtime: {error}")))?
 }

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use jiff::Timestamp;
 use models::Registry;
+use proto::features::FeatureContract;
 use rules::RecommendPolicy;
 use state::{OpenOptions, Paired};
-use warehouse::Warehouse;
+use warehouse::{ModelRow, Warehouse};
 use workers::{ModelShelf, PoolHandle, PoolSize, Rulebook, WorkerContext};
 
 use super::{BatchDefaults, Bells, Context, ContextParts, relay, supervisor};
@@ -67,10 +69,14 @@ async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
             warehouse.id()
         );
     }
+    let now = warehouse.now().await?;
     let shelf = Arc::new(ModelShelf::new(Registry::load(config.models.as_deref()), contract));
     for refused in shelf.registry().refused() {
         tracing::warn!(model = %refused.origin, "model refused: {}", refused.reason);
     }
+    let known =
+        shelf.registry().models().iter().map(|model| model_row(model, contract, now)).collect::<Vec<_>>();
+    warehouse.put_models(&known).await.context("note the models in the warehouse")?;
     let parts = ContextParts {
         store,
         warehouse,
@@ -84,6 +90,23 @@ async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
         },
     };
     Ok(Context::new(parts))
+}
+
+/// A model as the `models` table keeps it: by its hash, so that a row of `predictions` can always be explained.
+fn model_row(model: &models::Model, contract: &FeatureContract, now: Timestamp) -> ModelRow {
+    let card = &model.card;
+    ModelRow {
+        system_id: card.system_id.clone(),
+        market: card.market.clone(),
+        sha256: model.pin.sha256.clone(),
+        role: card.role,
+        engine: card.engine.name().to_owned(),
+        contract_version: contract.version.clone(),
+        training_start: card.training.map(|window| window.start),
+        training_end: card.training.map(|window| window.end),
+        card: format!("features: {}\nmetrics: {:?}\n{}", card.features.join(", "), card.metrics, card.notes),
+        first_seen_at: now,
+    }
 }
 
 fn embedded_folder(config: &Config) -> Option<PathBuf> {
@@ -129,10 +152,18 @@ fn start_actors(context: &Arc<Context>, bells: Bells) {
 }
 
 /// Runs a future on one multi-thread runtime that actors and sockets share (design.md 9).
-pub fn run<T>(main: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+pub fn run<T>(main: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let runtime = Arc::new(runtime);
-    let system = actix::System::with_tokio_rt(|| Arc::clone(&runtime));
-    system.block_on(main)
+    let shared = Arc::clone(&runtime);
+    let answer = {
+        // An actor is polled once more when its system goes, and may want to spawn then.
+        let _on_runtime = runtime.enter();
+        actix::System::with_tokio_rt(move || shared).block_on(main)
+    };
+    // A thread that hangs in a prediction must not hold the process up: its lease lapses.
+    if let Some(runtime) = Arc::into_inner(runtime) {
+        runtime.shutdown_background();
+    }
+    Ok(answer)
 }

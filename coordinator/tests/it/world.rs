@@ -72,7 +72,7 @@ impl World {
             let instance = Instance::start(config).await.unwrap();
             let answer = test(&instance).await;
             instance.stop(Duration::from_secs(1)).await;
-            Ok(answer)
+            answer
         })
         .unwrap()
     }
@@ -130,7 +130,7 @@ fn template(options: &SimOptions) -> PathBuf {
         return folder;
     }
     let making = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let report = run(async { Ok(make(options, making.path()).await) }).unwrap();
+    let report = run(make(options, making.path())).unwrap();
     fs::write(making.path().join("report.json"), serde_json::to_string(&report).unwrap()).unwrap();
     // Two tests may make the same one; the first rename stands, the other copy is as good.
     match fs::rename(making.path(), &folder) {

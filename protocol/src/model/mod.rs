@@ -2,7 +2,7 @@
 //! nothing. The in-memory store is this type behind a mutex; the SQLite and Redis stores answer the same.
 //!
 //! A job is always in exactly one [`Place`]; counts are the sizes of places (incidents 1 to 6, 11). The only
-//! function that ends a job is [`Model::end_job`]. One index, [`DueKey`] by time, holds everything that must
+//! function that ends a job is `end_job`. One index, [`DueKey`] by time, holds everything that must
 //! happen by itself: lease ends, lapsed openers, finish-by, finalizers that are needed.
 
 mod closing;

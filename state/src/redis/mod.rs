@@ -3,7 +3,7 @@
 //! # What is promised
 //! Every transition is one Lua script, which Redis runs as one step; it checks everything before its first write,
 //! because scripts do not roll back. A chunk of up to 500 jobs is a handful of commands with many arguments. Time is
-//! the server's own, so that instances whose clocks differ agree; tests pass it (see [`Clock`](crate::Clock)).
+//! the server's own, so that instances whose clocks differ agree; tests pass it (see [`Clock`]).
 //!
 //! Redis answers within 2 s or the call is an error that says whether it can have happened; repeating it is always
 //! right. What survives an accident is what the server's persistence kept: see [`BatchStore::notes`].
