@@ -110,7 +110,8 @@ pub(crate) async fn until(
             Ok(StatusAnswer::One(status)) if wanted(&status) => return *status,
             Ok(answer) if since.elapsed() > PATIENCE => panic!("never as wanted: {answer:#?}"),
             Err(error) if since.elapsed() > PATIENCE => panic!("never as wanted: {error}"),
-            Ok(_) | Err(ServiceError::Unavailable { .. }) => {}
+            // Not found: known to the warehouse as open and to a new store not at all, until the next sweep.
+            Ok(_) | Err(ServiceError::Unavailable { .. } | ServiceError::NotFound { .. }) => {}
             Err(error) => panic!("{error}"),
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

@@ -107,3 +107,24 @@ fn a_finalizer_that_wakes_after_a_reset_and_a_newer_publication_changes_nothing(
         assert_eq!(end, EndAnswer::Conflict(EndState::Reset), "the copy cannot be changed either");
     });
 }
+
+#[test]
+fn a_finalizer_that_wakes_after_the_state_store_was_lost_changes_nothing() {
+    let world = World::new(&small());
+    let config = world.config(|c| c.workers = PoolSize::Fixed(0));
+    // The store is lost with its instance: the memory store of the next one is empty.
+    let zombie = world.with_instance(&config, async |instance| {
+        let started = start(instance, world.request()).await;
+        complete_some(instance, started.total_jobs as usize - 1).await;
+        fall_asleep(instance, &started.batch_id.unwrap()).await
+    });
+    world.with_instance(&config, async |instance| {
+        let status = ended(instance, &zombie.batch_id).await;
+        assert_eq!(
+            (status.state.as_str(), status.state_reason.unwrap().code.as_str()),
+            ("failed", "state_lost")
+        );
+        assert_eq!(zombie.wake(instance).await, EndState::Failed);
+        assert_eq!(active_batches(instance, &zombie.batch_id).await, (0, 0));
+    });
+}
