@@ -1,14 +1,8 @@
 //! What every store must do, as scenarios that all of them run in full.
 //!
 //! A scenario gets an empty store and passes all times itself (open Redis with [`Clock::Passed`](crate::Clock)).
-//! [`conformance_tests!`](crate::conformance_tests) writes one test per scenario for one store:
-//!
-//! ```ignore
-//! mod memory {
-//!     async fn fixture() -> state::conformance::Fixture { … }
-//!     state::conformance_tests!(fixture);
-//! }
-//! ```
+//! [`conformance_tests!`](crate::conformance_tests) writes one test per scenario for one store, from the path of an
+//! `async fn() -> Fixture`; see `tests/it/conformance.rs`.
 #![allow(clippy::unwrap_used)] // a scenario stops at the first surprise
 
 pub mod closing;
