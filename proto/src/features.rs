@@ -85,6 +85,18 @@ named_enum! {
     }
 }
 
+named_enum! {
+    /// Over what a feature can differ at all: a night of three games has six values of a team's pace, whoever plays.
+    FeatureGrain, "feature grain" {
+        /// Each player has his own.
+        Player = "player",
+        /// Team-mates share it.
+        Team = "team",
+        /// Both teams share it.
+        Game = "game",
+    }
+}
+
 /// One feature of a contract.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -103,8 +115,42 @@ pub struct FeatureSpec {
     pub max: f64,
     /// True: a system that reads it is refused when it is defaulted. False: it enters as NaN.
     pub required: bool,
+    /// False: it does not weigh in the quality scores.
+    #[serde(default = "weighs")]
+    pub quality: bool,
+    /// Over what it can differ.
+    pub grain: FeatureGrain,
+    /// Smallest plausible standard deviation over the rows of a build.
+    #[serde(default)]
+    pub std_floor: Option<f64>,
+    /// True for what may rightly be the same for everybody a whole night long.
+    #[serde(default)]
+    pub may_be_constant: bool,
     /// What it is, with formula and unit.
     pub meaning: String,
+}
+
+const fn weighs() -> bool {
+    true
+}
+
+impl FeatureSpec {
+    /// True for a value that can be believed: finite and within the range.
+    pub fn is_plausible(&self, value: f64) -> bool {
+        (self.min..=self.max).contains(&value)
+    }
+}
+
+/// A feature of the field that no source allows, with the reason: said, never imitated.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AbsentFeature {
+    /// Index in the field's numbering.
+    pub index: u16,
+    /// Its name there.
+    pub name: String,
+    /// What it would need.
+    pub why: String,
 }
 
 /// A versioned list of features: the one source of truth about names, order, defaults and ranges.
@@ -115,6 +161,9 @@ pub struct FeatureContract {
     pub version: String,
     /// The features in order.
     pub features: Vec<FeatureSpec>,
+    /// Features of the field that the data does not allow.
+    #[serde(default)]
+    pub absent: Vec<AbsentFeature>,
 }
 
 impl FeatureContract {

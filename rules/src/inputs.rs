@@ -164,7 +164,7 @@ mod tests {
                 .collect::<Vec<_>>(),
         );
         let mut other_contract = job();
-        other_contract.features.as_mut().unwrap().contract_version = "v2".to_owned();
+        other_contract.features.as_mut().unwrap().contract_version = "v1".to_owned();
         let without_provenance = Job {
             quotes: job().quotes.into_iter().map(|q| proto::Quote { event_id: None, ..q }).collect(),
             ..job()

@@ -1,5 +1,7 @@
 //! How good a feature vector is: one number, five categories, and what is missing.
 //!
+//! Only features that the contract lets weigh are averaged (`quality`): many that are nearly always there would hide
+//! one that is not.
 //! Quality is always derived from the vector, never stored on its own (incident 85: eight writers left counters
 //! that contradicted the values), and a fact that is missing lowers it (86: a NULL count once meant "clean").
 
@@ -34,7 +36,7 @@ pub enum Alert {
 /// The quality of one vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Quality {
-    /// Mean weight over the contract's features, optional ones that are missing left out; capped by required
+    /// Mean weight over the contract's features that weigh, optional ones that are missing left out; capped by required
     /// defaults. 0 to 100; NaN when the vector does not fit the contract.
     pub score: f64,
     /// The same for the matchup features; NaN when all of them are missing.
@@ -70,6 +72,9 @@ pub fn of_read(
     for (at, (spec, feature)) in contract.features.iter().zip(&vector.features).enumerate() {
         if is_required_default(spec, feature) && is_read(at) {
             required_default_count += 1;
+        }
+        if !spec.quality {
+            continue;
         }
         let group = by_category.entry(spec.category).or_default();
         if let Some(weight) = weight(spec, feature) {

@@ -61,15 +61,15 @@ impl Columns {
     }
 }
 
-/// What a version means: everything but the prose.
+/// What a version means for a stored row: everything but the prose and the thresholds of the column check.
 fn fingerprint(contract: &FeatureContract) -> String {
     let lines: Vec<String> = contract
         .features
         .iter()
         .map(|s| {
             format!(
-                "{}|{}|{}|{:?}|{}|{}|{}",
-                s.index, s.name, s.category, s.default, s.min, s.max, s.required
+                "{}|{}|{}|{:?}|{}|{}|{}|{}",
+                s.index, s.name, s.category, s.default, s.min, s.max, s.required, s.quality
             )
         })
         .collect();

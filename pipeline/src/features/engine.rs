@@ -116,6 +116,7 @@ fn row(
     set_player(&mut vector, past, key.date, game.season);
     set_against(&mut vector, past, opponent);
     set_teams(&mut vector, own, other, game.season);
+    set_freshness(&mut vector, past, other, key.date);
     set_place(&mut vector, history, game, team);
     let lines_at = set_game_lines(&mut vector, history, &key, team, as_of);
 
@@ -193,6 +194,47 @@ fn pace(nights: &[TeamNight]) -> Option<f64> {
     mean(&paces)
 }
 
+/// Points allowed per 100 possessions of the other side over the last ten games whose other row is there.
+fn def_rating(nights: &[TeamNight]) -> Option<f64> {
+    let allowed: Vec<(f64, f64)> = last(nights, 10).iter().filter_map(|night| night.allowed).collect();
+    let (points, possessions) = allowed.iter().fold((0.0, 0.0), |(p, q), (a, b)| (p + a, q + b));
+    (possessions > 0.0).then(|| 100.0 * points / possessions)
+}
+
+/// How fresh he is, and how much fresher than the opponent.
+fn set_freshness(v: &mut Vector<'_>, past: &[Appearance], other: &[TeamNight], date: Date) {
+    let rest = past.last().map(|game| days_between(game.date, date));
+    let other_rest = other.last().map(|night| days_between(night.date, date));
+    let advantage = rest.zip(other_rest).map(|(own, other)| (own - other).clamp(-2.0, 2.0));
+    v.set("rest_advantage", advantage, FeatureSource::Calculated);
+    v.set("fatigue_score", rest.map(|rest| freshness(past, rest, date)), FeatureSource::Calculated);
+}
+
+/// The field's formula without its term for age: no source has birth dates.
+fn freshness(past: &[Appearance], rest: f64, date: Date) -> f64 {
+    let (week, fortnight) = (within(past, date, 7), within(past, date, 14));
+    let minutes: f64 = week.iter().map(|game| game.minutes).sum();
+    let in_a_row =
+        fortnight.windows(2).filter(|pair| days_between(pair[0].date, pair[1].date) <= 1.0).count();
+    let mut score: f64 = 100.0;
+    score += if rest <= 1.0 {
+        -15.0
+    } else if rest >= 3.0 {
+        5.0
+    } else {
+        0.0
+    };
+    score -= if week.len() >= 4 { 10.0 } else { 0.0 };
+    score -= if minutes > 240.0 { 10.0 } else { 0.0 };
+    score -= if minutes > 35.0 * week.len() as f64 { 8.0 } else { 0.0 };
+    score -= match in_a_row {
+        0 => 0.0,
+        1 => 5.0,
+        _ => 12.0,
+    };
+    score.clamp(0.0, 100.0)
+}
+
 fn set_teams(v: &mut Vector<'_>, own: &[TeamNight], other: &[TeamNight], season: i16) {
     use FeatureSource::{Calculated, Facts};
     let ten = last(own, 10);
@@ -207,6 +249,8 @@ fn set_teams(v: &mut Vector<'_>, own: &[TeamNight], other: &[TeamNight], season:
 
     v.set("team_pace", own_pace, Facts);
     v.set("opponent_pace", other_pace, Facts);
+    v.set("pace_score", own_pace.zip(other_pace).map(|(a, b)| ((b - a) / 2.0).clamp(-3.0, 3.0)), Calculated);
+    v.set("opponent_def_rating", def_rating(other), Facts);
     v.set("opponent_pace_mismatch", own_pace.zip(other_pace).map(|(a, b)| a - b), Calculated);
     v.set("team_off_rating", (possessions > 0.0).then(|| 100.0 * scored / possessions), Facts);
     v.set("team_win_pct", wins, Facts);

@@ -43,6 +43,8 @@ pub(crate) struct TeamNight {
     minutes: f64,
     /// Possessions per 48 minutes, mean of both teams; none until the opponent's row is there.
     pub(crate) pace: Option<f64>,
+    /// Points and possessions of the opponent; none until its row is there.
+    pub(crate) allowed: Option<(f64, f64)>,
     pub(crate) margin: f64,
     pub(crate) ingested_at: Timestamp,
 }
@@ -100,6 +102,7 @@ impl History {
                 possessions: row.fga + 0.44 * row.fta - row.oreb + row.tov,
                 minutes: row.minutes,
                 pace: None,
+                allowed: None,
                 margin: row.plus_minus,
                 ingested_at,
             });
@@ -146,15 +149,16 @@ impl History {
         for rows in self.players.values_mut() {
             rows.sort_by_key(|row| (row.date, row.opponent));
         }
-        let possessions: HashMap<(GameKey, TeamCode), f64> = self
+        let rows: HashMap<(GameKey, TeamCode), (f64, f64)> = self
             .teams
             .iter()
-            .flat_map(|(t, nights)| nights.iter().map(|n| ((n.game, *t), n.possessions)))
+            .flat_map(|(t, nights)| nights.iter().map(|n| ((n.game, *t), (n.points, n.possessions))))
             .collect();
         for nights in self.teams.values_mut() {
             nights.sort_by_key(|n| (n.date, n.game));
             for night in nights {
-                night.pace = possessions.get(&(night.game, night.opponent)).and_then(|other| {
+                night.allowed = rows.get(&(night.game, night.opponent)).copied();
+                night.pace = night.allowed.and_then(|(_, other)| {
                     let regulation = night.minutes / 5.0;
                     (regulation > 0.0).then(|| 48.0 * ((night.possessions + other) / 2.0) / regulation)
                 });

@@ -365,8 +365,9 @@ fn what_is_missing_is_a_default_or_nothing_by_contract() {
         .filter(|(_, f)| f.defaulted)
         .map(|(spec, _)| spec.name.as_str())
         .collect();
-    assert_eq!(absent, ["opponent_pace", "team_pace", "team_off_rating", "team_win_pct"]);
-    assert_eq!(row.required_default_count, 4);
+    let team = ["opponent_pace", "team_pace", "team_off_rating", "team_win_pct"];
+    assert_eq!(absent, [&team[..], &["pace_score", "rest_advantage", "opponent_def_rating"]].concat());
+    assert_eq!(row.required_default_count, 7);
     assert!(row.quality_score <= rules::quality::CAP_ONE_DEFAULT, "{}", row.quality_score);
     near(&row, "points_avg_last_5", 20.0);
     assert_eq!(real(&row, "scoring_trend_slope"), None, "one game makes no trend");

@@ -7,7 +7,7 @@ use crate::contract;
 
 fn full() -> FeatureVector {
     let features = contract().features.iter().map(|_| Feature::real(1.0, FeatureSource::Facts)).collect();
-    FeatureVector { contract_version: "v1".to_owned(), features }
+    FeatureVector { contract_version: contract().version.clone(), features }
 }
 
 fn with(changes: &[(&str, Feature)]) -> FeatureVector {
@@ -32,7 +32,7 @@ fn a_full_vector_is_perfect() {
 
 #[test]
 fn the_weights_are_the_fields() {
-    let n = contract().features.len() as f64;
+    let n = contract().features.iter().filter(|spec| spec.quality).count() as f64;
     for (source, loss) in [
         (FeatureSource::Facts, 0.0),
         (FeatureSource::Calculated, 0.0),
@@ -94,7 +94,9 @@ fn incident_86_what_is_missing_never_passes() {
     short.features.pop();
     let mut other = full();
     other.contract_version = "v0".to_owned();
-    for vector in [short, other, FeatureVector { contract_version: "v1".to_owned(), features: vec![] }] {
+    for vector in
+        [short, other, FeatureVector { contract_version: contract().version.clone(), features: vec![] }]
+    {
         let q = of(contract(), &vector);
         assert!(q.score.is_nan() && q.matchup.is_nan() && !q.ready && q.required_default_count > 0);
         assert_eq!(q.alert, Alert::Red);
@@ -147,7 +149,7 @@ proptest! {
     fn incident_71_any_vector_has_a_sane_quality(
         features in proptest::collection::vec(any_feature(), contract().features.len())
     ) {
-        let vector = FeatureVector { contract_version: "v1".to_owned(), features };
+        let vector = FeatureVector { contract_version: contract().version.clone(), features };
         let q = of(contract(), &vector);
         prop_assert!((0.0..=100.0).contains(&q.score));
         prop_assert!(!q.ready || q.required_default_count == 0);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use proto::features::{FeatureCategory, FeatureContract, FeatureSpec};
+use proto::features::{FeatureCategory, FeatureContract, FeatureGrain, FeatureSpec};
 use proto::tables::{GameRow, InjuryRow, LineRow, PlayerGameRow, SourceFileRow, TeamGameRow};
 use proto::{
     BatchId, Code, GameKey, GameStatus, InjuryStatus, JobId, Line, Market, OpenerToken, PlayerLookup,
@@ -49,9 +49,14 @@ pub(crate) fn contract_named(version: &str, names: &[&str]) -> FeatureContract {
         min: 0.0,
         max: 80.0,
         required: true,
+        quality: true,
+        grain: FeatureGrain::Player,
+        std_floor: None,
+        may_be_constant: false,
         meaning: "for tests".to_owned(),
     };
-    FeatureContract { version: version.to_owned(), features: names.iter().enumerate().map(spec).collect() }
+    let features = names.iter().enumerate().map(spec).collect();
+    FeatureContract { version: version.to_owned(), features, absent: Vec::new() }
 }
 
 pub(crate) fn contract() -> FeatureContract {
