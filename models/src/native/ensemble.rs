@@ -1,6 +1,6 @@
 //! The attributes of a `TreeEnsembleRegressor`, checked and turned into trees.
 //!
-//! ONNX keeps an ensemble as a dozen parallel lists. Here they become one [`SourceTree`] per tree, with children as
+//! ONNX keeps an ensemble as a dozen parallel lists. Here they become an [`Ensemble`], with children as
 //! positions instead of ids, every promise checked on the way: lists of equal length, each node once, children that exist,
 //! one root, every node reached exactly once, thresholds and leaves finite, features within the width. What comes out can
 //! be compiled without further checks.
@@ -9,56 +9,7 @@ use std::collections::HashMap;
 
 use super::OnnxError;
 use super::onnx::NodeProto;
-
-/// How the trees' answers become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Aggregate {
-    Sum,
-    Average,
-    Min,
-    Max,
-}
-
-/// The comparison at a branch: `true` goes to the true child.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    Leq,
-    Lt,
-    Gte,
-    Gt,
-    Eq,
-    Neq,
-}
-
-/// A node whose children are positions in its tree.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum SourceNode {
-    Leaf {
-        weight: f64,
-    },
-    Branch {
-        mode: Mode,
-        feature: u32,
-        threshold: f64,
-        on_true: usize,
-        on_false: usize,
-        missing_is_true: bool,
-    },
-}
-
-/// A tree that is one: its nodes, the root first, every other node the child of exactly one.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct SourceTree {
-    pub(super) nodes: Vec<SourceNode>,
-}
-
-/// The whole ensemble in the order in which its trees are first named.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Ensemble {
-    pub(super) aggregate: Aggregate,
-    pub(super) base: f64,
-    pub(super) trees: Vec<SourceTree>,
-}
+use super::trees::{Aggregate, Ask, Ensemble, Node};
 
 /// Everything the operator may carry; another attribute might change an answer, so it is refused.
 const KNOWN_ATTRIBUTES: [&str; 20] = [
@@ -85,7 +36,7 @@ const KNOWN_ATTRIBUTES: [&str; 20] = [
 ];
 
 /// Reads and checks the operator; `width` is the number of features of a row.
-pub(super) fn read(node: &NodeProto, width: usize) -> Result<Ensemble, OnnxError> {
+pub(super) fn read(node: &NodeProto, width: usize, rounds_to_f32: bool) -> Result<Ensemble, OnnxError> {
     for attribute in &node.attribute {
         if !KNOWN_ATTRIBUTES.contains(&attribute.name.as_str())
             && attribute.name != "target_weights_as_tensor"
@@ -112,11 +63,23 @@ pub(super) fn read(node: &NodeProto, width: usize) -> Result<Ensemble, OnnxError
     let lists = NodeLists::read(node)?;
     let mut trees = lists.group()?;
     hang_weights(node, &mut trees)?;
-    let trees = trees.into_iter().map(|tree| tree.finish(&lists, width)).collect::<Result<Vec<_>, _>>()?;
     if trees.is_empty() {
         return Err(OnnxError::NoTrees);
     }
-    Ok(Ensemble { aggregate, base, trees })
+    let mut ensemble = Ensemble {
+        aggregate,
+        heads: 1,
+        base: vec![base],
+        nodes: Vec::with_capacity(lists.tree_ids.len()),
+        ends: Vec::with_capacity(trees.len()),
+        weights: Vec::new(),
+        rounds_to_f32,
+        after: Vec::new(),
+    };
+    for tree in trees {
+        tree.finish(&lists, width, &mut ensemble)?;
+    }
+    Ok(ensemble)
 }
 
 fn aggregate(node: &NodeProto) -> Result<Aggregate, OnnxError> {
@@ -262,35 +225,53 @@ fn hang_weights(node: &NodeProto, trees: &mut [Grove]) -> Result<(), OnnxError> 
 }
 
 impl Grove {
-    fn finish(self, lists: &NodeLists<'_>, width: usize) -> Result<SourceTree, OnnxError> {
+    fn finish(self, lists: &NodeLists<'_>, width: usize, ensemble: &mut Ensemble) -> Result<(), OnnxError> {
         let nodes = (0..self.rows.len())
             .map(|position| self.node(position, lists, width))
             .collect::<Result<Vec<_>, _>>()?;
         let order = self.order_from_root(&nodes, lists)?;
         let mut moved_to = vec![0; nodes.len()];
         for (new, &old) in order.iter().enumerate() {
-            moved_to[old] = new;
+            moved_to[old] = new as u32;
         }
-        let nodes = order.iter().map(|&old| nodes[old].clone().renumbered(&moved_to)).collect();
-        Ok(SourceTree { nodes })
+        for &old in &order {
+            let mut node = nodes[old];
+            if node.ask == Ask::Leaf {
+                node.yes = ensemble.weights.len() as u32;
+                ensemble.weights.push(node.value);
+                node.value = 0.0;
+            } else {
+                node.yes = moved_to[node.yes as usize];
+                node.no = moved_to[node.no as usize];
+            }
+            ensemble.nodes.push(node);
+        }
+        ensemble.ends.push(ensemble.nodes.len() as u32);
+        Ok(())
     }
 
-    fn node(&self, position: usize, lists: &NodeLists<'_>, width: usize) -> Result<SourceNode, OnnxError> {
+    fn node(&self, position: usize, lists: &NodeLists<'_>, width: usize) -> Result<Node, OnnxError> {
         let row = self.rows[position];
         let node_id = lists.node_ids[row];
         let refuse = |reason: String| OnnxError::node(self.id, node_id, reason);
         let weight = self.weights[position];
-        let mode = match lists.modes[row].as_slice() {
-            b"LEAF" => {
-                let weight = weight.ok_or_else(|| refuse("is a leaf without a weight".to_owned()))?;
-                return Ok(SourceNode::Leaf { weight });
-            }
-            b"BRANCH_LEQ" => Mode::Leq,
-            b"BRANCH_LT" => Mode::Lt,
-            b"BRANCH_GTE" => Mode::Gte,
-            b"BRANCH_GT" => Mode::Gt,
-            b"BRANCH_EQ" => Mode::Eq,
-            b"BRANCH_NEQ" => Mode::Neq,
+        let mode = lists.modes[row].as_slice();
+        if mode == b"LEAF" {
+            let value = weight.ok_or_else(|| refuse("is a leaf without a weight".to_owned()))?;
+            return Ok(Node { value, yes: 0, no: 0, feature: 0, ask: Ask::Leaf, missing_is_yes: false });
+        }
+        let threshold = lists.thresholds[row];
+        let is_missing_true = lists.missing_is_true.get(row).is_some_and(|flag| *flag != 0);
+        let below = threshold.next_down();
+        // What is asked of what, whether a yes is the mode's true, and where a missing value goes.
+        let (ask, value, is_true, missing_is_yes) = match mode {
+            b"BRANCH_LEQ" => (Ask::AtMost, threshold, true, is_missing_true),
+            b"BRANCH_LT" => (Ask::AtMost, below, true, is_missing_true),
+            b"BRANCH_GTE" => (Ask::AtMost, below, false, !is_missing_true),
+            b"BRANCH_GT" => (Ask::AtMost, threshold, false, !is_missing_true),
+            b"BRANCH_EQ" => (Ask::Equal, threshold, true, is_missing_true),
+            // NaN is unequal to everything, so it takes the true child whatever the flag says.
+            b"BRANCH_NEQ" => (Ask::Equal, threshold, false, false),
             other => {
                 return Err(refuse(format!("has the unknown mode `{}`", String::from_utf8_lossy(other))));
             }
@@ -298,7 +279,6 @@ impl Grove {
         if weight.is_some() {
             return Err(refuse("has a weight but is not a leaf".to_owned()));
         }
-        let threshold = lists.thresholds[row];
         if !threshold.is_finite() {
             return Err(refuse(format!("compares with {threshold}, a threshold must be finite")));
         }
@@ -308,14 +288,10 @@ impl Grove {
         let feature = feature.ok_or_else(|| {
             refuse(format!("reads feature {}, the card names {width} (counted from 0)", lists.features[row]))
         })?;
-        Ok(SourceNode::Branch {
-            mode,
-            feature,
-            threshold,
-            on_true: self.child(node_id, "true", lists.true_ids[row])?,
-            on_false: self.child(node_id, "false", lists.false_ids[row])?,
-            missing_is_true: lists.missing_is_true.get(row).is_some_and(|flag| *flag != 0),
-        })
+        let on_true = self.child(node_id, "true", lists.true_ids[row])? as u32;
+        let on_false = self.child(node_id, "false", lists.false_ids[row])? as u32;
+        let (yes, no) = if is_true { (on_true, on_false) } else { (on_false, on_true) };
+        Ok(Node { value, yes, no, feature, ask, missing_is_yes })
     }
 
     fn child(&self, node_id: i64, side: &str, child: i64) -> Result<usize, OnnxError> {
@@ -330,11 +306,11 @@ impl Grove {
     }
 
     /// Positions from the root downwards, true child first; that every node is in it exactly once is what makes it a tree.
-    fn order_from_root(&self, nodes: &[SourceNode], lists: &NodeLists<'_>) -> Result<Vec<usize>, OnnxError> {
+    fn order_from_root(&self, nodes: &[Node], lists: &NodeLists<'_>) -> Result<Vec<usize>, OnnxError> {
         let node_id = |position: usize| lists.node_ids[self.rows[position]];
         let mut has_parent = vec![false; nodes.len()];
         for node in nodes {
-            for child in node.children().into_iter().flatten() {
+            for child in children(node) {
                 if std::mem::replace(&mut has_parent[child], true) {
                     return Err(OnnxError::node(self.id, node_id(child), "is the child of two branches"));
                 }
@@ -355,7 +331,7 @@ impl Grove {
         while let Some(position) = open.pop() {
             order.push(position);
             // The last one in is the first one out.
-            open.extend(nodes[position].children().into_iter().rev().flatten());
+            open.extend(children(&nodes[position]).rev());
         }
         if order.len() == nodes.len() {
             return Ok(order);
@@ -367,21 +343,10 @@ impl Grove {
     }
 }
 
-impl SourceNode {
-    fn children(&self) -> [Option<usize>; 2] {
-        match self {
-            SourceNode::Leaf { .. } => [None, None],
-            SourceNode::Branch { on_true, on_false, .. } => [Some(*on_true), Some(*on_false)],
-        }
-    }
-
-    fn renumbered(mut self, moved_to: &[usize]) -> SourceNode {
-        if let SourceNode::Branch { on_true, on_false, .. } = &mut self {
-            *on_true = moved_to[*on_true];
-            *on_false = moved_to[*on_false];
-        }
-        self
-    }
+fn children(node: &Node) -> impl DoubleEndedIterator<Item = usize> + use<> {
+    let both =
+        if node.ask == Ask::Leaf { [None; 2] } else { [Some(node.yes as usize), Some(node.no as usize)] };
+    both.into_iter().flatten()
 }
 
 fn same_length(name: &str, length: usize, other: &str, expected: usize) -> Result<(), OnnxError> {

@@ -44,6 +44,8 @@ pub enum OnnxError {
     UnsupportedNode { node: String },
     #[error("{node} casts to element type {to}: only float (1) and double (11) keep a prediction as it is")]
     CastType { node: String, to: i32 },
+    #[error("{node} {reason}")]
+    Operand { node: String, reason: String },
     #[error("the ensemble's attribute `{attribute}` {reason}")]
     Attribute { attribute: String, reason: String },
     #[error("the ensemble has no tree")]

@@ -7,7 +7,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::OnnxError;
-use super::onnx::{DOUBLE, FLOAT, GraphProto, ModelProto, NodeProto, ValueInfoProto};
+use super::onnx::{DOUBLE, FLOAT, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto};
+use super::trees::After;
 
 /// What the graph comes to.
 pub(super) struct Plan<'a> {
@@ -15,6 +16,8 @@ pub(super) struct Plan<'a> {
     pub(super) ensemble: &'a NodeProto,
     /// Whether the graph computes on `float`: inputs are rounded to it before they are compared.
     pub(super) rounds_to_f32: bool,
+    /// What the graph does to the ensemble's answer.
+    pub(super) after: Vec<After>,
 }
 
 /// Reads the graph as a chain from its input to its output.
@@ -36,10 +39,11 @@ pub(super) fn plan(model: &ModelProto, width: usize) -> Result<Plan<'_>, OnnxErr
     for node in before {
         rounds_to_f32 |= passes_input_through(node)? == Some(FLOAT);
     }
+    let mut changes = Vec::new();
     for node in after {
-        passes_output_through(node)?;
+        changes.extend(after_ensemble(graph, node)?);
     }
-    Ok(Plan { ensemble, rounds_to_f32 })
+    Ok(Plan { ensemble, rounds_to_f32, after: changes })
 }
 
 fn single_input(graph: &GraphProto) -> Result<&ValueInfoProto, OnnxError> {
@@ -95,7 +99,7 @@ fn chain<'a>(graph: &'a GraphProto, input: &str) -> Result<Vec<&'a NodeProto>, O
         }
         let node = &graph.node[index];
         chain.push(node);
-        wanted = node.input.first().ok_or_else(|| unsupported(node))?;
+        wanted = data_input(graph, node).ok_or_else(|| unsupported(node))?;
     }
     // A constant holds the shape of a reshape; it is not data on its way through.
     let stray =
@@ -116,12 +120,44 @@ fn passes_input_through(node: &NodeProto) -> Result<Option<i32>, OnnxError> {
     }
 }
 
-/// Behind the ensemble: only what keeps one number a row in its order, which every change of shape alone does.
-fn passes_output_through(node: &NodeProto) -> Result<(), OnnxError> {
+/// Behind the ensemble: what keeps one number a row in its order, which every change of shape alone does, and one number
+/// that is added to all or that all are multiplied with.
+fn after_ensemble(graph: &GraphProto, node: &NodeProto) -> Result<Option<After>, OnnxError> {
     match standard_op(node) {
-        Some("Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten") => Ok(()),
-        Some("Cast") => cast_to(node).map(drop),
+        Some("Identity" | "Reshape" | "Squeeze" | "Unsqueeze" | "Flatten") => Ok(None),
+        Some("Cast") => cast_to(node).map(|_| None),
+        Some("Mul") => operand(graph, node).map(|factor| Some(After::Times(factor))),
+        Some("Add") => operand(graph, node).map(|term| Some(After::Plus(term))),
         _ => Err(unsupported(node)),
+    }
+}
+
+/// The input of a node that carries the data: the first, or of a sum or product the one that is no constant.
+fn data_input<'a>(graph: &GraphProto, node: &'a NodeProto) -> Option<&'a str> {
+    let is_commutative = matches!(standard_op(node), Some("Mul" | "Add"));
+    let mut inputs = node.input.iter().filter(|name| !is_commutative || constant(graph, name).is_none());
+    inputs.next().map(String::as_str)
+}
+
+/// The constant of this name: an initializer, or what a `Constant` node holds.
+fn constant<'a>(graph: &'a GraphProto, name: &str) -> Option<&'a TensorProto> {
+    graph.initializer.iter().find(|tensor| tensor.name == name).or_else(|| {
+        let maker = graph.node.iter().find(|node| node.output.iter().any(|output| output == name))?;
+        (standard_op(maker) == Some("Constant")).then(|| maker.attribute("value")?.t.as_ref()).flatten()
+    })
+}
+
+/// The one finite number that a sum or product has beside the data.
+fn operand(graph: &GraphProto, node: &NodeProto) -> Result<f64, OnnxError> {
+    let refuse = |reason: String| OnnxError::Operand { node: node.title(), reason };
+    let mut tensors = node.input.iter().filter_map(|name| constant(graph, name));
+    let (Some(tensor), None, 2) = (tensors.next(), tensors.next(), node.input.len()) else {
+        return Err(refuse("needs one constant beside the data".to_owned()));
+    };
+    match tensor.reals().map_err(refuse)?.as_slice() {
+        [number] if number.is_finite() => Ok(*number),
+        [number] => Err(refuse(format!("has the constant {number}, it must be finite"))),
+        more => Err(refuse(format!("has a constant of {} numbers, it must be one", more.len()))),
     }
 }
 

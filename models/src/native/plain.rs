@@ -1,22 +1,21 @@
-//! Trees as one flat array, walked without branches and without recursion.
+//! The plain engine: every question asked of `f64`s, one after the other. It is what the kernels are compared with.
 //!
-//! Every branch mode of ONNX becomes one question, `x <= t`: `x < t` is `x <= next_down(t)`, `>` and `>=` swap the
-//! children, and equality asks twice. Thresholds are finite, so a missing value needs no question of its own: each row is
-//! laid out twice, once with missing values as `+inf`, which answers no, and once as `-inf`, which answers yes, and a node
-//! looks at the one its flag wants. A leaf asks something that is never true and leads back to itself, so a walk takes the
-//! same steps whatever it finds, and eight rows go down one tree side by side.
+//! It also runs what the kernels leave out (MIN and MAX, more questions than bins can number). A missing value needs no
+//! question of its own: each row is laid out twice, once with missing values as `+inf`, which answers no, and once as
+//! `-inf`, which answers yes, and a node looks at the one its flag wants. A leaf asks something that is never true and leads
+//! back to itself, so a walk takes the same steps whatever it finds, and eight rows go down one tree side by side.
 //!
 //! The answer of a row does not depend on the other seven: each only ever picks a leaf, and leaves are added in tree order
 //! in `f64`.
 
-use super::ensemble::{Aggregate, Ensemble, Mode, SourceNode, SourceTree};
+use super::trees::{After, Aggregate, Ask, Ensemble, Node as SourceNode};
 
 /// Rows that go down a tree side by side: enough to hide the latency of a step, few enough to stay in registers.
 const LANES: usize = 8;
 /// Rows laid out at a time: with their features they stay in the nearest cache while all trees pass over them.
 const BLOCK_ROWS: usize = 32;
 
-/// A branch (`value` is the threshold) or a leaf (`value` is the weight, `no` is itself).
+/// A branch (`value` is the threshold) or a leaf (`value` is its number, `no` is itself).
 #[derive(Debug, Clone, Copy)]
 struct Node {
     value: f64,
@@ -38,47 +37,54 @@ struct Tree {
 
 /// An ensemble ready to run.
 #[derive(Debug, Clone)]
-pub(super) struct Compiled {
+pub(super) struct Plain {
     nodes: Vec<Node>,
     trees: Vec<Tree>,
+    /// `heads` of them for each leaf.
+    weights: Vec<f64>,
+    heads: usize,
     aggregate: Aggregate,
-    base: f64,
+    base: Vec<f64>,
+    after: Vec<After>,
     layout: Layout,
     rounds_to_f32: bool,
 }
 
-impl Compiled {
-    pub(super) fn new(ensemble: &Ensemble, width: usize, rounds_to_f32: bool) -> Compiled {
+impl Plain {
+    pub(super) fn new(ensemble: Ensemble, width: usize) -> Plain {
         let layout = Layout { width };
         let mut nodes = Vec::new();
-        let mut trees = Vec::with_capacity(ensemble.trees.len());
-        for tree in &ensemble.trees {
+        let mut trees = Vec::with_capacity(ensemble.num_trees());
+        for tree in ensemble.trees() {
             let start = nodes.len();
-            nodes.extend(flatten(tree, layout));
+            flatten(tree, layout, &mut nodes);
             let (nearest, farthest) = distances(&nodes[start..]);
             trees.push(Tree { start, end: nodes.len(), nearest, farthest });
         }
-        Compiled { nodes, trees, aggregate: ensemble.aggregate, base: ensemble.base, layout, rounds_to_f32 }
+        Plain {
+            nodes,
+            trees,
+            weights: ensemble.weights,
+            heads: ensemble.heads,
+            aggregate: ensemble.aggregate,
+            base: ensemble.base,
+            after: ensemble.after,
+            layout,
+            rounds_to_f32: ensemble.rounds_to_f32,
+        }
     }
 
-    pub(super) fn width(&self) -> usize {
-        self.layout.width
-    }
-
-    pub(super) fn num_trees(&self) -> usize {
-        self.trees.len()
-    }
-
-    /// Answers `out.len()` rows; `block(from, to)` hands out rows `from..to` one after the other.
-    pub(super) fn predict<'a>(&self, block: impl Fn(usize, usize) -> &'a [f64], out: &mut [f64]) {
-        let mut laid_out = Vec::with_capacity(out.len().min(BLOCK_ROWS) * self.layout.stride());
-        let mut from = 0;
-        for answers in out.chunks_mut(BLOCK_ROWS) {
+    /// Answers the rows of `values`, which stand one after the other, into `out`, `heads` numbers a row.
+    pub(super) fn predict(&self, values: &[f64], out: &mut [f64]) {
+        let rows = out.len() / self.heads;
+        let mut laid_out = Vec::with_capacity(rows.min(BLOCK_ROWS) * self.layout.stride());
+        for (index, answers) in out.chunks_mut(BLOCK_ROWS * self.heads).enumerate() {
+            let from = index * BLOCK_ROWS * self.layout.width;
+            let to = from + answers.len() / self.heads * self.layout.width;
             laid_out.clear();
-            for row in block(from, from + answers.len()).chunks_exact(self.layout.width) {
+            for row in values[from..to].chunks_exact(self.layout.width) {
                 self.layout.lay_out(row, self.rounds_to_f32, &mut laid_out);
             }
-            from += answers.len();
             self.predict_block(&laid_out, answers);
         }
     }
@@ -92,23 +98,26 @@ impl Compiled {
         });
         for tree in &self.trees {
             let nodes = &self.nodes[tree.start..tree.end];
-            let (groups, rest) = out.as_chunks_mut::<LANES>();
-            let (group_rows, rest_rows) = rows.split_at(groups.len() * LANES * stride);
-            for (answers, rows) in groups.iter_mut().zip(group_rows.chunks_exact(LANES * stride)) {
+            let mut answers = out.chunks_exact_mut(self.heads);
+            let mut groups = rows.chunks_exact(LANES * stride);
+            for rows in &mut groups {
                 let leaves = walk::<LANES>(nodes, tree, rows, stride);
-                answers.iter_mut().zip(leaves).for_each(|(answer, leaf)| self.add(answer, leaf));
+                leaves.iter().zip(answers.by_ref()).for_each(|(leaf, answer)| self.add_leaf(answer, *leaf));
             }
-            for (answer, row) in rest.iter_mut().zip(rest_rows.chunks_exact(stride)) {
+            for (row, answer) in groups.remainder().chunks_exact(stride).zip(answers) {
                 let [leaf] = walk::<1>(nodes, tree, row, stride);
-                self.add(answer, leaf);
+                self.add_leaf(answer, leaf);
             }
         }
-        for answer in out {
-            if self.aggregate == Aggregate::Average {
-                *answer /= self.trees.len() as f64;
-            }
-            *answer += self.base;
+        for (index, answer) in out.iter_mut().enumerate() {
+            let base = self.base[index % self.heads];
+            *answer = Ensemble::finish(self.aggregate, self.trees.len(), base, &self.after, *answer);
         }
+    }
+
+    fn add_leaf(&self, answers: &mut [f64], leaf: u32) {
+        let weights = &self.weights[leaf as usize * self.heads..][..self.heads];
+        answers.iter_mut().zip(weights).for_each(|(answer, weight)| self.add(answer, *weight));
     }
 
     fn add(&self, answer: &mut f64, leaf: f64) {
@@ -120,8 +129,8 @@ impl Compiled {
     }
 }
 
-/// The leaves that `N` rows end in.
-fn walk<const N: usize>(nodes: &[Node], tree: &Tree, rows: &[f64], stride: usize) -> [f64; N] {
+/// The numbers of the leaves that `N` rows end in.
+fn walk<const N: usize>(nodes: &[Node], tree: &Tree, rows: &[f64], stride: usize) -> [u32; N] {
     let mut at = [0_u32; N];
     for _ in 0..tree.nearest {
         step(nodes, rows, stride, &mut at);
@@ -131,7 +140,7 @@ fn walk<const N: usize>(nodes: &[Node], tree: &Tree, rows: &[f64], stride: usize
             break;
         }
     }
-    at.map(|position| nodes[position as usize].value)
+    at.map(|position| nodes[position as usize].value as u32)
 }
 
 /// One question for each row; says whether any row moved.
@@ -179,51 +188,40 @@ impl Layout {
     }
 }
 
-/// One tree's nodes, each branch with what a yes leads to right behind it; equality takes a second node.
-fn flatten(tree: &SourceTree, layout: Layout) -> Vec<Node> {
-    let mut nodes: Vec<Node> = Vec::with_capacity(tree.nodes.len());
+/// Appends one tree's nodes, each branch with what a yes leads to right behind it; equality takes a second node.
+fn flatten(tree: &[SourceNode], layout: Layout, nodes: &mut Vec<Node>) {
+    let start = nodes.len();
     // What is still to be placed, and the node whose `no` it is.
-    let mut open: Vec<(usize, Option<usize>)> = vec![(0, None)];
+    let mut open: Vec<(u32, Option<usize>)> = vec![(0, None)];
     while let Some((source, asked_by)) = open.pop() {
-        let position = nodes.len();
+        let position = (nodes.len() - start) as u32;
         if let Some(parent) = asked_by {
-            nodes[parent].no = position as u32;
+            nodes[parent].no = position;
         }
-        match tree.nodes[source] {
-            SourceNode::Leaf { weight } => {
-                nodes.push(Node { value: weight, no: position as u32, column: layout.leaf_column() });
+        let source = tree[source as usize];
+        let column = layout.column(source.feature, source.missing_is_yes);
+        match source.ask {
+            Ask::Leaf => {
+                let column = layout.leaf_column();
+                nodes.push(Node { value: f64::from(source.yes), no: position, column });
             }
-            SourceNode::Branch { mode, feature, threshold, on_true, on_false, missing_is_true } => {
+            Ask::AtMost => {
+                nodes.push(Node { value: source.value, no: 0, column });
                 // The last one in is the first one out, so a yes stands right behind its question.
-                let mut ask = |value: f64, missing_is_yes: bool, no: usize, yes: usize| {
-                    nodes.push(Node { value, no: 0, column: layout.column(feature, missing_is_yes) });
-                    open.push((no, Some(nodes.len() - 1)));
-                    open.push((yes, None));
-                };
-                let below = threshold.next_down();
-                match mode {
-                    Mode::Leq => ask(threshold, missing_is_true, on_false, on_true),
-                    Mode::Lt => ask(below, missing_is_true, on_false, on_true),
-                    Mode::Gt => ask(threshold, !missing_is_true, on_true, on_false),
-                    Mode::Gte => ask(below, !missing_is_true, on_true, on_false),
-                    // First: is it at most the threshold? Then: is it even below? A no to the first and a yes to the second
-                    // say unequal and share what stands behind the second.
-                    Mode::Eq | Mode::Neq => {
-                        let is_eq = mode == Mode::Eq;
-                        // NaN is unequal to everything, so it takes the true child of Neq whatever the flag says.
-                        let column = layout.column(feature, is_eq && missing_is_true);
-                        nodes.push(Node { value: threshold, no: position as u32 + 2, column });
-                        let (equal, unequal) = if is_eq { (on_true, on_false) } else { (on_false, on_true) };
-                        let column = layout.column(feature, false);
-                        nodes.push(Node { value: below, no: 0, column });
-                        open.push((equal, Some(position + 1)));
-                        open.push((unequal, None));
-                    }
-                }
+                open.push((source.no, Some(nodes.len() - 1)));
+                open.push((source.yes, None));
+            }
+            // First: is it at most the value? Then: is it even below? A no to the first and a yes to the second say
+            // unequal and share what stands behind the second.
+            Ask::Equal => {
+                nodes.push(Node { value: source.value, no: position + 2, column });
+                let column = layout.column(source.feature, false);
+                nodes.push(Node { value: source.value.next_down(), no: 0, column });
+                open.push((source.yes, Some(nodes.len() - 1)));
+                open.push((source.no, None));
             }
         }
     }
-    nodes
 }
 
 /// Steps from the root to the nearest and the farthest leaf. Children stand behind their parents, so one pass from the
