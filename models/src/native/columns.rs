@@ -196,25 +196,39 @@ fn value(ordered: i64) -> f64 {
 }
 
 impl Columns {
+    /// All bins of one row, one after the other.
+    pub(super) fn bin_row(&self, row: &[f64], bins: &mut [Lane]) {
+        let bins = bins.iter_mut().flat_map(|lane| &mut lane.0);
+        match &self.cuts {
+            Cuts::F32(cuts) => {
+                for (column, bin) in self.list.iter().zip(bins) {
+                    let x = row[column.feature as usize] as f32;
+                    *bin = column.bin(x.is_nan(), search(column, &cuts[column.start as usize..], x));
+                }
+            }
+            Cuts::F64(_) => {
+                self.list.iter().zip(bins).for_each(|(column, bin)| *bin = self.bin(column, row));
+            }
+        }
+    }
+
     /// The bin of a row's value.
     pub(super) fn bin(&self, column: &Column, row: &[f64]) -> u8 {
         let x = row[column.feature as usize];
         let start = column.start as usize;
-        match &self.cuts {
-            Cuts::F32(cuts) => {
-                let x = x as f32;
-                search(column, &cuts[start..], if is_above(column, x.is_nan()) { f32::INFINITY } else { x })
-            }
-            Cuts::F64(cuts) => {
-                search(column, &cuts[start..], if is_above(column, x.is_nan()) { f64::INFINITY } else { x })
-            }
-        }
+        let bin = match &self.cuts {
+            Cuts::F32(cuts) => search(column, &cuts[start..], x as f32),
+            Cuts::F64(cuts) => search(column, &cuts[start..], x),
+        };
+        column.bin(x.is_nan(), bin)
     }
 }
 
-/// A missing value that answers no; one that answers yes stays NaN, which exceeds nothing.
-fn is_above(column: &Column, is_nan: bool) -> bool {
-    is_nan && !column.missing_is_yes
+impl Column {
+    /// A missing value exceeds nothing, so a search puts it below every threshold; here it goes above if it answers no.
+    fn bin(&self, is_nan: bool, found: u8) -> u8 {
+        if is_nan && !self.missing_is_yes { u8::MAX >> (8 - self.levels) } else { found }
+    }
 }
 
 #[inline(always)]
@@ -257,7 +271,7 @@ mod tests {
         #[test]
         fn a_question_on_bins_is_the_question_on_values(
             mut thresholds in proptest::collection::vec(-1e3..1e3_f64, 1..700),
-            extremes in proptest::collection::vec(prop_oneof![Just(0.0), Just(-0.0), Just(f64::MAX), Just(f64::MIN), any::<f32>().prop_map(f64::from).prop_filter("finite", |x| x.is_finite())], 0..5),
+            extremes in proptest::collection::vec(prop_oneof![Just(0.0), Just(-0.0), Just(f64::MAX), Just(f64::MIN), Just(f64::INFINITY), any::<f32>().prop_map(f64::from).prop_filter("finite", |x| x.is_finite())], 0..5),
             picks in proptest::collection::vec((any::<prop::sample::Index>(), -1..2_i32), 1..40),
             rounds_to_f32 in any::<bool>(),
             missing_is_yes in any::<bool>(),

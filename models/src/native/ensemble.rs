@@ -2,7 +2,7 @@
 //!
 //! ONNX keeps an ensemble as a dozen parallel lists. Here they become an [`Ensemble`], with children as
 //! positions instead of ids, every promise checked on the way: lists of equal length, each node once, children that exist,
-//! one root, every node reached exactly once, thresholds and leaves finite, features within the width. What comes out can
+//! one root, every node reached exactly once, leaves finite, thresholds numbers, features within the width. What comes out can
 //! be compiled without further checks.
 
 use std::collections::HashMap;
@@ -279,8 +279,9 @@ impl Grove {
         if weight.is_some() {
             return Err(refuse("has a weight but is not a leaf".to_owned()));
         }
-        if !threshold.is_finite() {
-            return Err(refuse(format!("compares with {threshold}, a threshold must be finite")));
+        // LightGBM writes `x <= inf` to tell missing values from all others; the other two say nothing.
+        if threshold.is_nan() || threshold == f64::NEG_INFINITY {
+            return Err(refuse(format!("compares with {threshold}, which no value can be below")));
         }
         let feature = lists.features[row];
         let within = usize::try_from(feature).is_ok_and(|feature| feature < width);

@@ -10,7 +10,7 @@
 
 use std::ops::Range;
 
-use super::columns::{Columns, Question, Questions};
+use super::columns::{Columns, Lane, Question, Questions, ROWS};
 use super::trees::{After, Aggregate, Ask, Ensemble, Node, depth};
 
 /// Deepest oblivious tree that is run as one: CatBoost goes no further.
@@ -21,6 +21,10 @@ const MOST_SMALL_LEAVES: usize = 256;
 const RUN_WEIGHTS: usize = 4096;
 /// Trees of an oblivious run that are walked side by side when there is one row: as many as a register has bytes.
 pub(super) const SIDE_BY_SIDE: usize = 64;
+/// Fewest trees for which turning them is worth its memory.
+const FEWEST_BESIDE: usize = 16;
+/// Most columns whose bins are kept in registers.
+const MOST_BESIDE_COLUMNS: usize = 512;
 /// Leaves whose weights can be looked up inside registers.
 pub(super) const MOST_PLANE_LEAVES: usize = 64;
 
@@ -37,6 +41,26 @@ pub(super) enum Kind {
 pub(super) struct Run {
     pub(super) kind: Kind,
     pub(super) trees: Range<usize>,
+    /// The same for one row alone, if they are many oblivious trees.
+    pub(super) beside: Option<Beside>,
+}
+
+/// Up to 64 oblivious trees of at most eight levels, turned so that a byte of a register is a tree.
+#[derive(Debug, Clone)]
+pub(super) struct Beside {
+    pub(super) levels: Vec<BesideLevel>,
+    /// Where each tree's weights begin; places without a tree repeat the first.
+    pub(super) firsts: [u32; SIDE_BY_SIDE],
+}
+
+/// One level of all trees. A tree that is not so deep has a question here that is never answered with no.
+#[derive(Debug, Clone)]
+pub(super) struct BesideLevel {
+    /// The last six bits of each tree's column.
+    pub(super) columns: Lane,
+    pub(super) cuts: Lane,
+    /// For each 64 columns, the trees whose column is among them.
+    pub(super) trees: Vec<u64>,
 }
 
 /// One tree, whatever its kind.
@@ -126,6 +150,9 @@ impl Forest {
         for tree in ensemble.trees() {
             forest.plant(tree, &questions, &mut leaves);
         }
+        for index in 0..forest.runs.len() {
+            forest.runs[index].beside = forest.beside(&forest.runs[index]);
+        }
         let (heads, weights) = (ensemble.heads, &ensemble.weights);
         forest.heads = (0..heads).map(|head| forest.weights_of(head, heads, &leaves, weights)).collect();
         Some(forest)
@@ -171,7 +198,7 @@ impl Forest {
                 return;
             }
         }
-        self.runs.push(Run { kind, trees: newest..newest + 1 });
+        self.runs.push(Run { kind, trees: newest..newest + 1, beside: None });
     }
 
     /// Appends a tree as a walk, each branch with its yes right behind it. Leaves are counted in that order, from yes to no.
@@ -213,6 +240,31 @@ impl Forest {
                 merged += 1;
             }
         }
+    }
+
+    /// Turns the trees of a run for one row alone.
+    fn beside(&self, run: &Run) -> Option<Beside> {
+        let trees = &self.trees[run.trees.clone()];
+        let depth = trees.iter().map(|tree| tree.depth as usize).max()?;
+        let is_for_it = run.kind == Kind::Oblivious && trees.len() >= FEWEST_BESIDE && depth <= 8;
+        if !is_for_it || self.columns.list.len() > MOST_BESIDE_COLUMNS {
+            return None;
+        }
+        let chunks = self.columns.list.len().div_ceil(ROWS);
+        let levels = (0..depth).map(|level| {
+            let mut turned =
+                BesideLevel { columns: Lane([0; ROWS]), cuts: Lane([u8::MAX; ROWS]), trees: vec![0; chunks] };
+            for (place, tree) in trees.iter().enumerate() {
+                if let Some(question) = self.questions[tree.questions()].get(level) {
+                    turned.columns.0[place] = (question.column() % ROWS) as u8;
+                    turned.cuts.0[place] = question.cut();
+                    turned.trees[question.column() / ROWS] |= 1 << place;
+                }
+            }
+            turned
+        });
+        let firsts = std::array::from_fn(|place| trees.get(place).unwrap_or(&trees[0]).weights);
+        Some(Beside { levels: levels.collect(), firsts })
     }
 
     /// The weights of one head in the order of the kernels' leaves.

@@ -1,7 +1,7 @@
 //! The plain engine: every question asked of `f64`s, one after the other. It is what the kernels are compared with.
 //!
 //! It also runs what the kernels leave out (MIN and MAX, more questions than bins can number). A missing value needs no
-//! question of its own: each row is laid out twice, once with missing values as `+inf`, which answers no, and once as
+//! question of its own: each row is laid out twice, once with missing values as NaN, which answers no, and once as
 //! `-inf`, which answers yes, and a node looks at the one its flag wants. A leaf asks something that is never true and leads
 //! back to itself, so a walk takes the same steps whatever it finds, and eight rows go down one tree side by side.
 //!
@@ -158,7 +158,7 @@ fn step<const N: usize>(nodes: &[Node], rows: &[f64], stride: usize, at: &mut [u
     changed != 0
 }
 
-/// A laid-out row: the features with missing values as `+inf`, the features with missing values as `-inf`, and one `+inf`
+/// A laid-out row: the features with missing values as NaN, the features with missing values as `-inf`, and one `+inf`
 /// for leaves to look at.
 #[derive(Debug, Clone, Copy)]
 struct Layout {
@@ -182,7 +182,7 @@ impl Layout {
     fn lay_out(self, row: &[f64], rounds_to_f32: bool, out: &mut Vec<f64>) {
         // What a `float` tensor would hold; the widest finite values become infinite, as they do in a cast.
         let values = row.iter().map(|value| if rounds_to_f32 { f64::from(*value as f32) } else { *value });
-        out.extend(values.clone().map(|value| if value.is_nan() { f64::INFINITY } else { value }));
+        out.extend(values.clone());
         out.extend(values.map(|value| if value.is_nan() { f64::NEG_INFINITY } else { value }));
         out.push(f64::INFINITY);
     }

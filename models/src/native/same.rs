@@ -25,6 +25,7 @@ impl Dice {
             0 => 0.0,
             1 => -0.0,
             2 => 1e-40,
+            3 if self.roll(4) == 0 => f64::INFINITY,
             _ => (self.roll(700) as f64 - 350.0) / 8.0 + if self.roll(9) == 0 { 1e-12 } else { 0.0 },
         }
     }

@@ -224,8 +224,8 @@ fn an_ensemble_that_is_not_trees_is_refused_with_tree_node_and_feature() {
             "node 0 of tree 0 compares with NaN",
         ),
         (
-            |model| set(model, reals("nodes_values", &[f32::INFINITY, 0.0, 0.0])),
-            "node 0 of tree 0 compares with inf",
+            |model| set(model, reals("nodes_values", &[f32::NEG_INFINITY, 0.0, 0.0])),
+            "node 0 of tree 0 compares with -inf",
         ),
         (
             |model| set(model, reals("target_weights", &[1.5, f32::NAN])),
@@ -361,6 +361,18 @@ fn every_mode_treats_missing_infinite_and_equal_values_as_the_operator_says() {
             let wanted = taken.map(|is_true| if is_true { 1.5 } else { 2.5 });
             assert_eq!(answers(&model, 2, &rows), wanted, "{mode}, missing is true: {missing_is_true}");
         }
+    }
+}
+
+#[test]
+fn an_infinite_threshold_tells_missing_values_from_all_others() {
+    for missing_is_true in [false, true] {
+        let mut model = stump();
+        set(&mut model, reals("nodes_values", &[f32::INFINITY, 0.0, 0.0]));
+        set(&mut model, integers("nodes_missing_value_tracks_true", &[i64::from(missing_is_true), 0, 0]));
+        let rows: [&[f64]; 3] = [&[0.0, f64::INFINITY], &[0.0, 1.0], &[0.0, f64::NAN]];
+        let missing = if missing_is_true { 1.5 } else { 2.5 };
+        assert_eq!(answers(&model, 2, &rows), [1.5, 1.5, missing]);
     }
 }
 

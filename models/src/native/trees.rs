@@ -2,7 +2,7 @@
 //!
 //! Six branch modes become two questions, `x <= t` and `x == t`: `x < t` is `x <= next_down(t)`, and `>`, `>=` and `!=` swap
 //! the children (and with them the way of a missing value). What is in an [`Ensemble`] has been checked: children exist and
-//! stand behind their parents, every node has one parent, thresholds and weights are finite, features are within the width.
+//! stand behind their parents, every node has one parent, weights are finite, thresholds are no NaN, features are within the width.
 
 /// How the trees' answers become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -105,7 +105,7 @@ fn offsets(rows: Rows<'_>) -> [__m256i; 8] {
     })
 }
 
-/// One feature of 64 rows as floats; a missing value is NaN where it answers yes and `+inf` where it answers no.
+/// One feature of 64 rows as floats.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vbmi")]
 fn gather_column(column: &Column, rows: Rows<'_>, offsets: &[__m256i; 8]) -> [__m512; 4] {
@@ -121,12 +121,7 @@ fn gather_column(column: &Column, rows: Rows<'_>, offsets: &[__m256i; 8]) -> [__
     std::array::from_fn(|quarter| {
         let low = _mm512_castps_pd(_mm512_castps256_ps512(eight(2 * quarter)));
         let high = _mm256_castps_pd(eight(2 * quarter + 1));
-        let values = _mm512_castpd_ps(_mm512_insertf64x4::<1>(low, high));
-        if column.missing_is_yes {
-            return values;
-        }
-        let is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(values, values);
-        _mm512_mask_mov_ps(values, is_nan, _mm512_set1_ps(f32::INFINITY))
+        _mm512_castpd_ps(_mm512_insertf64x4::<1>(low, high))
     })
 }
 
@@ -162,6 +157,13 @@ fn search(column: &Column, cuts: &[f32], values: &[__m512; 4]) -> __m512i {
                 6 => sixth[quarter] = is_no,
                 _ => {}
             }
+        }
+    }
+    if !column.missing_is_yes {
+        // A missing value exceeded nothing; where it answers no it is to exceed everything.
+        for (answers, values) in answers.iter_mut().zip(values) {
+            let is_nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(*values, *values);
+            *answers = _mm512_mask_mov_epi32(*answers, is_nan, _mm512_set1_epi32(0xff));
         }
     }
     let [a, b, c, d] = answers;

@@ -6,12 +6,14 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod beside;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod wide;
 
 use super::columns::{Columns, Lane, ROWS};
-use super::forest::{Forest, Run, Weights};
+use super::forest::{Beside, Forest, Run, SIDE_BY_SIDE, Weights};
 
 /// Instructions that a forest runs with.
 ///
@@ -153,5 +155,27 @@ pub(super) fn add(
         #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
         Set::Avx2 => unsafe { wide::add(forest, run, weights, lanes, scratch, sums) },
         _ => portable::add(forest, run, weights, lanes, scratch, sums),
+    }
+}
+
+/// The leaves that one row reaches in the trees of a run, if this set can take them side by side.
+pub(super) fn beside(isa: Isa, beside: &Beside, bins: &[Lane]) -> Option<Lane> {
+    match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this set exists only after its features were detected.
+        #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
+        Set::Avx512 => Some(unsafe { beside::leaves(beside, bins) }),
+        _ => None,
+    }
+}
+
+/// The weights of those leaves.
+pub(super) fn beside_weights(isa: Isa, beside: &Beside, leaves: &Lane, list: &[f32]) -> [f32; SIDE_BY_SIDE] {
+    match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this set exists only after its features were detected.
+        #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
+        Set::Avx512 => unsafe { beside::weights(beside, leaves, list) },
+        _ => std::array::from_fn(|tree| list[beside.firsts[tree] as usize + usize::from(leaves.0[tree])]),
     }
 }
