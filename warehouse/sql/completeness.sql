@@ -1,5 +1,7 @@
--- $1 the slate's date, $2 seven days before it
+-- $1 the slate's date, $2 seven days before it, $3 the opened contract
 SELECT
+    (SELECT count(*) FROM games WHERE game_date = $1),
+    EXISTS (SELECT 1 FROM features WHERE game_date = $1 AND contract_version = $3),
     EXISTS (SELECT 1 FROM games WHERE game_date >= $1) AND EXISTS (SELECT 1 FROM games WHERE game_date <= $1),
     count(*),
     COALESCE(sum(CASE WHEN status = 'final' THEN 1 ELSE 0 END), 0),

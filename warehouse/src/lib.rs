@@ -23,6 +23,7 @@
 
 pub mod as_of;
 pub mod batches;
+mod completeness;
 mod contract;
 pub mod crash;
 pub mod error;
@@ -47,6 +48,7 @@ use uuid::Uuid;
 
 pub use self::as_of::AsOf;
 pub use self::batches::{BatchFilter, BatchRecord, Registered, Registration, SlateRecord};
+pub use self::completeness::Completeness;
 pub use self::error::{Error, Result};
 pub use self::history::{RosterPlayer, Stamped};
 pub use self::ingest::{IngestBatch, IngestCounts, IngestTransaction, NewKnown, PlayerRow};
@@ -55,7 +57,7 @@ pub use self::publish::{JobOutcome, Publication, PublicationHead, PublishRequest
 pub use self::runs::{Alert, DeadLetter, ErrorClass, ModelRow, RunEnd, RunRecord, RunStart};
 pub use self::settling::Unsettled;
 pub use self::slate::{
-    Completeness, LoadSlate, PlayerQuotes, SlateGame, SlateInputs, SlateLoad, SlatePlayer,
+    LoadSlate, PlayerQuotes, SlateGame, SlateInputs, SlateLoad, SlatePlayer,
 };
 pub use self::statement::{SqlLimits, SqlTable};
 pub use self::url::WarehouseUrl;

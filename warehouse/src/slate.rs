@@ -16,12 +16,11 @@ use crate::error::{Doing, Result};
 use crate::history::{self, Args, EventTip, fetch};
 use crate::sqlite::Conn;
 use crate::sqlite::reader::Reader;
+use crate::completeness::{self, Completeness};
 use crate::{AsOf, Warehouse, features, text};
 
 /// A player belongs to the slate without a quote if he played in so many days before it.
 const RECENT_DAYS: i32 = 30;
-/// The window of the completeness check.
-const COMPLETENESS_DAYS: i32 = 7;
 
 /// What to load.
 #[derive(Debug, Clone)]
@@ -106,21 +105,6 @@ pub struct SlatePlayer {
     pub plays_lately: bool,
 }
 
-/// The counts behind the data-completeness check of a start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Completeness {
-    /// The ingested schedule reaches to the date or beyond, and begins before it.
-    pub schedule_covers: bool,
-    /// Games of the seven days before that were to be played (no preseason, all-star, postponed, cancelled).
-    pub games_before: u64,
-    /// Of these, games known to be final.
-    pub final_before: u64,
-    /// Of these, games with at least one player's box score.
-    pub with_box_scores: u64,
-    /// At least one feature row of the date under the opened contract.
-    pub any_features: bool,
-}
-
 impl Warehouse {
     /// Loads a slate as of an instant, in one read transaction.
     pub async fn load_slate(&self, wanted: &LoadSlate) -> Result<SlateLoad> {
@@ -139,7 +123,7 @@ impl Warehouse {
         let injuries = history::newest_injuries(&mut tx, wanted.as_of).await?;
         let features = feature_rows(&mut tx, self, &as_of).await?;
         let settled = settled_inputs(&mut tx, wanted.slate).await?;
-        let completeness = completeness(&mut tx, date, !features.is_empty()).await?;
+        let completeness = completeness::read(&mut tx, date, self.contract_version()).await?;
         let inputs = SlateInputs { games, quotes, players, injuries, features, settled, completeness };
         Ok(SlateLoad::Inputs(Box::new(inputs)))
     }
@@ -367,22 +351,4 @@ async fn settled_inputs(conn: &mut Conn, slate: Slate) -> Result<BTreeMap<JobId,
     })
     .await?;
     Ok(rows.into_iter().collect())
-}
-
-async fn completeness(conn: &mut Conn, date: Date, any_features: bool) -> Result<Completeness> {
-    let args = Args::default()
-        .with(text::date(date))
-        .with(text::date(date.saturating_sub(COMPLETENESS_DAYS.days())));
-    let sql = include_str!("../sql/completeness.sql");
-    let rows = fetch(conn, sql, args, "games", "check the completeness of the inputs", |r| {
-        Ok(Completeness {
-            schedule_covers: r.flag()?,
-            games_before: r.narrow()?,
-            final_before: r.narrow()?,
-            with_box_scores: r.narrow()?,
-            any_features,
-        })
-    })
-    .await?;
-    Ok(rows.first().copied().unwrap_or_default())
 }

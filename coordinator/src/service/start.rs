@@ -12,7 +12,7 @@ use proto::codec::encode_job;
 use proto::league_time::league_date;
 use proto::{BatchId, Job, OpenerToken, OutcomeKind, RunMode, Slate};
 use protocol::ops::{Added, NewJob, OpenBatch, Opened, Sealed};
-use protocol::{MAX_ITEMS_PER_CALL, MAX_JOBS, Millis};
+use protocol::{BatchState, MAX_ITEMS_PER_CALL, MAX_JOBS, Millis};
 use rules::gate::{Gate, before_predict};
 use warehouse::{BatchRecord, Completeness, LoadSlate, Registered, Registration, SlateInputs, SlateLoad};
 
@@ -61,20 +61,23 @@ impl Service {
         self.refuse_if_open(&plan.slate, plan.dry_run).await?;
         let gate = self.context.start_gate.lock().await;
         self.refuse_if_open(&plan.slate, plan.dry_run).await?;
-        let inputs = self.look(&plan).await?;
-        if inputs.games.is_empty() && inputs.completeness.schedule_covers {
+        let found = self.context.warehouse.completeness(plan.slate).await?;
+        if found.games_on_date == 0 && found.schedule_covers {
             return Ok(nothing("no_games_scheduled", &plan));
         }
-        let missing = missing(&inputs.completeness, &plan.slate);
+        let missing = missing(&found, &plan.slate);
         if !missing.is_empty() && !plan.force && !plan.dry_run {
             let detail =
                 format!("the inputs of {} are incomplete; `force` starts anyway", plan.slate.game_date);
             return Err(ServiceError::Incomplete { detail, missing });
         }
-        self.check_players(&inputs, &plan)?;
-        if plan.dry_run {
-            let jobs = build(&inputs, &plan.wanted, self.context.contract, &self.context.lines);
-            return Ok(self.forecast(&plan, &inputs, &jobs, missing));
+        if plan.dry_run || plan.wanted.players.is_some() {
+            let inputs = self.look(&plan).await?;
+            self.check_players(&inputs, &plan)?;
+            if plan.dry_run {
+                let jobs = build(&inputs, &plan.wanted, self.context.contract, &self.context.lines);
+                return Ok(self.forecast(&plan, &inputs, &jobs, missing));
+            }
         }
         let claim = self.claim(&plan).await?;
         drop(gate);
@@ -86,10 +89,7 @@ impl Service {
                 Ok(nothing("nothing_to_do", &plan))
             }
             Err(error) => {
-                // Best effort: a claim that cannot be withdrawn lapses by itself.
-                if let Err(also) = self.withdraw(&claim, &error.to_string()).await {
-                    tracing::warn!(batch.id = %claim.batch_id, error = %also, "a claim was left to lapse");
-                }
+                self.give_up(&claim, &error).await;
                 Err(error)
             }
         }
@@ -157,7 +157,7 @@ impl Service {
         Ok(ServiceError::conflict("already-running", detail, view.as_ref()))
     }
 
-    /// The slate without a claim: what is checked and forecast. The batch itself loads again under its generation.
+    /// The slate without a claim: what is forecast, and whose names are checked. A batch loads under its generation.
     async fn look(&self, plan: &Plan) -> Result<SlateInputs, ServiceError> {
         match self.load(plan, None).await? {
             SlateLoad::Inputs(inputs) => Ok(*inputs),
@@ -286,7 +286,16 @@ impl Service {
                 }
             }
             let num_jobs = records.len() as u64;
-            match store.seal(batch_id, token, *generation, num_jobs, self.context.wall_clock()).await? {
+            let sealed = store.seal(batch_id, token, *generation, num_jobs, self.context.wall_clock()).await;
+            let sealed = match sealed {
+                // The answer was lost: asked again, a seal that was applied says so.
+                Err(error) if error.is_unreachable() => {
+                    tracing::warn!(batch.id = %batch_id, %error, "asks again whether `{batch_id}` is sealed");
+                    store.seal(batch_id, token, *generation, num_jobs, self.context.wall_clock()).await
+                }
+                answer => answer,
+            };
+            match sealed? {
                 Sealed::Sealed => return Ok(()),
                 Sealed::Missing { have } => tracing::warn!("{batch_id}: {have} of {num_jobs} jobs are there"),
                 Sealed::Refused(refusal) => return Err(lost_claim(batch_id, &refusal)),
@@ -312,6 +321,24 @@ impl Service {
                     }
                 }
             }
+        }
+    }
+
+    /// Withdraws a claim that could not be filled, as well as it can be done. Only a batch that the store still shows as
+    /// filling: the answer to a seal may be lost while the seal is not, and then the batch runs and keeps its row. A claim
+    /// that cannot be looked at or withdrawn lapses by itself.
+    async fn give_up(&self, claim: &Claim, why: &ServiceError) {
+        let batch_id = &claim.batch_id;
+        let withdrawn = match self.context.store.batch(batch_id).await {
+            Ok(Some(view)) if view.state != BatchState::Filling => {
+                tracing::warn!(batch.id = %batch_id, "`{batch_id}` is {}, although its start failed: {why}", view.state);
+                return;
+            }
+            Ok(_) => self.withdraw(claim, &why.to_string()).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = withdrawn {
+            tracing::warn!(batch.id = %batch_id, %error, "a claim was left to lapse");
         }
     }
 
@@ -485,6 +512,7 @@ mod tests {
     #[test]
     fn incomplete_inputs_are_named() {
         let full = Completeness {
+            games_on_date: 7,
             schedule_covers: true,
             games_before: 50,
             final_before: 50,

@@ -1,0 +1,58 @@
+//! Whether a slate's inputs are complete enough to start: a few counts, asked before anything is claimed or loaded.
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+use proto::Slate;
+
+use crate::error::Result;
+use crate::history::{Args, fetch};
+use crate::sqlite::Conn;
+use crate::{Warehouse, text};
+
+/// The window of the check.
+const DAYS: i32 = 7;
+
+/// The counts behind the data-completeness check of a start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Completeness {
+    /// Games of the date, postponed ones included.
+    pub games_on_date: u64,
+    /// At least one feature row of the date under the opened contract.
+    pub any_features: bool,
+    /// The ingested schedule reaches to the date or beyond, and begins before it.
+    pub schedule_covers: bool,
+    /// Games of the seven days before that were to be played (no preseason, all-star, postponed, cancelled).
+    pub games_before: u64,
+    /// Of these, games known to be final.
+    pub final_before: u64,
+    /// Of these, games with at least one player's box score.
+    pub with_box_scores: u64,
+}
+
+impl Warehouse {
+    /// What is there for a slate, without loading it.
+    pub async fn completeness(&self, slate: Slate) -> Result<Completeness> {
+        let mut tx = self.store().read().await?;
+        read(&mut tx, slate.game_date, self.contract_version()).await
+    }
+}
+
+pub(crate) async fn read(conn: &mut Conn, date: Date, contract_version: &str) -> Result<Completeness> {
+    let args = Args::default()
+        .with(text::date(date))
+        .with(text::date(date.saturating_sub(DAYS.days())))
+        .with(contract_version.to_owned());
+    let sql = include_str!("../sql/completeness.sql");
+    let rows = fetch(conn, sql, args, "games", "check the completeness of the inputs", |r| {
+        Ok(Completeness {
+            games_on_date: r.narrow()?,
+            any_features: r.flag()?,
+            schedule_covers: r.flag()?,
+            games_before: r.narrow()?,
+            final_before: r.narrow()?,
+            with_box_scores: r.narrow()?,
+        })
+    })
+    .await?;
+    Ok(rows.first().copied().unwrap_or_default())
+}
