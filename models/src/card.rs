@@ -16,6 +16,7 @@ use proto::{Market, Role, SystemId};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::calibration::Calibration;
 use crate::hex;
 
 /// Largest card that is read; reference vectors take most of one.
@@ -43,6 +44,8 @@ pub struct Card {
     pub role: Role,
     /// A threshold of its own, higher than the policy's: a smaller margin is HOLD.
     pub hold_below: Option<f64>,
+    /// From its answers to probabilities; none for a model that gives none.
+    pub calibration: Option<Calibration>,
     /// Inputs and the answers they must give.
     pub references: Vec<Reference>,
     /// Words for people.
@@ -126,6 +129,8 @@ pub enum CardError {
     HoldBelow { value: f64 },
     #[error("hold_below is for models that are used: a disabled one recommends nothing")]
     HoldBelowDisabled,
+    #[error("the calibration makes no sense: {why}")]
+    Calibration { why: String },
     #[error("{what} must be a finite number")]
     NotFinite { what: String },
     #[error("the weight `{name}` belongs to no feature of the card: add it to `features`")]
@@ -179,7 +184,7 @@ impl Card {
     }
 
     /// Hash of everything that changes an answer or what is said about it: target, features, engine with file or weights,
-    /// window (`in_sample`), threshold (`HOLD`). Role, notes, metrics and reference vectors change none.
+    /// window (`in_sample`), threshold (`HOLD`), calibration. Role, notes, metrics and reference vectors change none.
     pub fn pin_sha256(&self) -> String {
         let mut hasher = Sha256::new();
         let mut field = |name: &str, value: &str| {
@@ -205,6 +210,9 @@ impl Card {
         }
         if let Some(threshold) = self.hold_below {
             field("hold_below", &format!("{:016x}", threshold.to_bits()));
+        }
+        if let Some(calibration) = &self.calibration {
+            field("calibration", &calibration.fingerprint_text());
         }
         hex(&hasher.finalize())
     }

@@ -7,11 +7,13 @@
 //!
 //! - [`card`]: the page that says what a model is; illegal combinations do not parse.
 //! - [`Engine`]: batch in, batch out. [`native`] runs ONNX tree ensembles, [`formula`] runs weights that stand in the card.
+//! - [`Calibration`]: from an answer and a line to the probability of the over.
 //! - [`Model`]: a card and its engine; adds the line back for models that predict a margin over it.
 //! - [`Registry`]: the models this process serves, from the embedded zoo and a folder; immutable, shared by `Arc`.
 //!
 //! This crate knows no store, no clock and no network; only [`Registry::load`] reads files.
 
+mod calibration;
 pub mod card;
 mod engine;
 pub mod formula;
@@ -21,6 +23,7 @@ pub mod native;
 mod registry;
 mod zoo;
 
+pub use calibration::Calibration;
 pub use card::{Card, CardError, EngineKind, Reference, Target, TrainingWindow};
 pub use engine::{Engine, PredictError};
 pub use formula::FormulaEngine;

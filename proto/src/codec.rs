@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{Job, Outcome};
 
-/// Format number of the records this build writes.
-pub const FORMAT: u8 = 1;
+/// Format number of the records this build writes. 2: rows carry a probability and what it is worth.
+pub const FORMAT: u8 = 2;
 
 /// A record that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

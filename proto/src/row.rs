@@ -94,6 +94,14 @@ pub struct PredictionRow {
     pub line_spread: Option<f64>,
     /// No-vig probability of the over at the chosen book.
     pub no_vig_over: f64,
+    /// The model's calibrated probability of the over at this line; none for a model that has no calibration.
+    pub over_probability: Option<f64>,
+    /// Mean profit of one unit on the over at the offered price, by that probability.
+    pub over_expected_value: Option<f64>,
+    /// Mean profit of one unit on the under.
+    pub under_expected_value: Option<f64>,
+    /// The American price at which the over is worth nothing; the under's has the other sign.
+    pub over_fair_price: Option<String>,
     /// Answer minus line.
     pub line_margin: f64,
     /// What to do about it.

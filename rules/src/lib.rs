@@ -6,7 +6,7 @@
 //!
 //! Read in this order: [`mod@contract`] and [`quality`] (how good are the features), [`aliases`] (who is quoted),
 //! [`lines`] (which quotes count, which one is chosen), [`line_features`] (what the models see of them),
-//! [`gate`] (may this job run, and how did it end), [`mod@recommend`] and [`row`] (what a row says),
+//! [`gate`] (may this job run, and how did it end), [`mod@recommend`], [`fn@worth`] and [`row`] (what a row says),
 //! [`inputs`] (did anything change), [`findings`] (how good is the slate).
 
 pub mod aliases;
@@ -21,7 +21,9 @@ mod odds;
 pub mod quality;
 pub mod recommend;
 pub mod row;
+mod worth;
 
 pub use contract::contract;
 pub use quality::Quality;
 pub use recommend::{RecommendPolicy, recommend};
+pub use worth::{Worth, worth};

@@ -5,6 +5,7 @@ use proto::{Code, CodeNote, Job, Market, PredictionRow, RowKey, SystemId};
 
 use crate::lines::ChosenLine;
 use crate::recommend::{RecommendPolicy, recommend};
+use crate::worth::worth;
 
 /// The line of a row is a book's own, seen in a snapshot; nothing else is ever written.
 pub const ACTUAL_PROP: &str = "ACTUAL_PROP";
@@ -30,6 +31,8 @@ pub struct RowInputs<'a> {
     pub predicted: f64,
     /// The line it is compared with.
     pub line: &'a ChosenLine,
+    /// The model's probability of the over at that line, if it gives one.
+    pub over_probability: Option<f64>,
     /// Score of the features as the gate computed it ([`crate::gate::Prepared::quality`]).
     pub feature_quality_score: f64,
     /// The policy, with the card's own threshold.
@@ -60,6 +63,7 @@ pub fn build(inputs: &RowInputs<'_>) -> Result<PredictionRow, CodeNote> {
     if &quote.market != *market {
         return Err(refuse(Code::WrongMarket, format!("the line {} is of {}", quote.line, quote.market)));
     }
+    let worth = inputs.over_probability.and_then(|probability| worth(probability, over, under));
     let row = PredictionRow {
         key: RowKey {
             game: job.id.game,
@@ -82,6 +86,10 @@ pub fn build(inputs: &RowInputs<'_>) -> Result<PredictionRow, CodeNote> {
         consensus_line: line.consensus_line,
         line_spread: line.line_spread,
         no_vig_over: line.no_vig_over,
+        over_probability: inputs.over_probability.filter(|_| worth.is_some()),
+        over_expected_value: worth.as_ref().map(|worth| worth.over_expected_value),
+        under_expected_value: worth.as_ref().map(|worth| worth.under_expected_value),
+        over_fair_price: worth.as_ref().map(|worth| worth.over_fair_price.to_string()),
         line_margin,
         recommendation,
         feature_quality_score: inputs.feature_quality_score,
@@ -142,6 +150,7 @@ mod tests {
             model_sha256: "m",
             predicted,
             line: &chosen,
+            over_probability: Some(0.55),
             feature_quality_score: 97.5,
             recommend: &RecommendPolicy::default(),
             in_sample: false,
@@ -192,6 +201,7 @@ mod tests {
             model_sha256: "m",
             predicted: 21.0,
             line: &chosen,
+            over_probability: Some(0.55),
             feature_quality_score: 97.5,
             recommend: &RecommendPolicy::default(),
             in_sample: false,

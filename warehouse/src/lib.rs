@@ -53,7 +53,7 @@ pub use self::error::{Error, Result};
 pub use self::history::{RosterPlayer, Stamped};
 pub use self::ingest::{IngestBatch, IngestCounts, IngestTransaction, NewKnown, PlayerRow};
 pub use self::predictions::{ActiveRow, PredictionFilter, PredictionPage, StoredOutcome, StoredPrediction};
-pub use self::publish::{JobOutcome, Publication, PublicationHead, PublishRequest, Published};
+pub use self::publish::{Besides, JobOutcome, Publication, PublicationHead, PublishRequest, Published};
 pub use self::runs::{Alert, DeadLetter, ErrorClass, ModelRow, RunEnd, RunRecord, RunStart};
 pub use self::settling::Unsettled;
 pub use self::slate::{

@@ -48,6 +48,10 @@ pub struct StoredPrediction {
     pub consensus_line: Option<f64>,
     pub line_spread: Option<f64>,
     pub no_vig_over: f64,
+    pub over_probability: Option<f64>,
+    pub over_expected_value: Option<f64>,
+    pub under_expected_value: Option<f64>,
+    pub over_fair_price: Option<String>,
     pub line_margin: f64,
     pub recommendation: Recommendation,
     pub feature_quality_score: f64,
@@ -154,27 +158,7 @@ impl Warehouse {
         let args = Args::default().with(from).with(to).with(slate.sport.as_str());
         let mut tx = self.store().read().await?;
         let sql = include_str!("../sql/active_rows.sql");
-        fetch(&mut tx, sql, args, "predictions", "read the active rows", |r| {
-            Ok(ActiveRow {
-                key: RowKey {
-                    game: r.parsed()?,
-                    player: r.parsed()?,
-                    market: r.parsed()?,
-                    system_id: r.parsed()?,
-                },
-                batch_id: r.parsed()?,
-                predicted_value: r.real()?,
-                line: Line::from_half_points(r.narrow()?),
-                line_source: r.text()?,
-                line_source_api: r.text()?,
-                recommendation: r.parsed()?,
-                in_sample: r.flag()?,
-                feature_quality_score: r.real()?,
-                default_feature_count: r.narrow()?,
-                row_sha256: r.text()?,
-            })
-        })
-        .await
+        fetch(&mut tx, sql, args, "predictions", "read the active rows", active_row).await
     }
 
     /// The outcomes of a batch that has ended, by player.
@@ -272,6 +256,10 @@ fn stored(r: &mut Reader<'_>) -> Result<StoredPrediction> {
         consensus_line: r.opt_real()?,
         line_spread: r.opt_real()?,
         no_vig_over: r.real()?,
+        over_probability: r.opt_real()?,
+        over_expected_value: r.opt_real()?,
+        under_expected_value: r.opt_real()?,
+        over_fair_price: r.opt_text()?,
         line_margin: r.real()?,
         recommendation: r.parsed()?,
         feature_quality_score: r.real()?,
@@ -289,7 +277,23 @@ fn stored(r: &mut Reader<'_>) -> Result<StoredPrediction> {
     })
 }
 
-fn outcome(r: &mut Reader<'_>) -> Result<StoredOutcome> {
+pub(crate) fn active_row(r: &mut Reader<'_>) -> Result<ActiveRow> {
+    Ok(ActiveRow {
+        key: RowKey { game: r.parsed()?, player: r.parsed()?, market: r.parsed()?, system_id: r.parsed()? },
+        batch_id: r.parsed()?,
+        predicted_value: r.real()?,
+        line: Line::from_half_points(r.narrow()?),
+        line_source: r.text()?,
+        line_source_api: r.text()?,
+        recommendation: r.parsed()?,
+        in_sample: r.flag()?,
+        feature_quality_score: r.real()?,
+        default_feature_count: r.narrow()?,
+        row_sha256: r.text()?,
+    })
+}
+
+pub(crate) fn outcome(r: &mut Reader<'_>) -> Result<StoredOutcome> {
     let job = JobId { player: r.parsed()?, game: r.parsed()? };
     let name = r.text()?;
     let kind: OutcomeKind = r.parsed()?;

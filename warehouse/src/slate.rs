@@ -4,12 +4,14 @@
 //! that generations and inputs have the same order: a batch that may publish over another one has seen at least as
 //! much (design.md 4).
 
+use std::borrow::Cow;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use proto::tables::{FeatureRow, GameRow, InjuryRow};
-use proto::{GameKey, JobId, Line, Market, PlayerLookup, Quote, Slate, TeamCode};
+use proto::{JobId, Line, Market, PlayerLookup, Price, Quote, Slate, TeamCode};
 use sqlx::query_scalar;
 
 use crate::error::{Doing, Result};
@@ -173,16 +175,6 @@ async fn slate_games(
     Ok(games)
 }
 
-/// A row of the quotes statement.
-struct QuoteRow {
-    player: PlayerLookup,
-    name: String,
-    resolved: bool,
-    quote: Quote,
-    is_newest: bool,
-    is_opening: bool,
-}
-
 async fn quotes_of(
     conn: &mut Conn,
     wanted: &LoadSlate,
@@ -201,51 +193,77 @@ async fn quotes_of(
                 .with(text::instant(wanted.as_of))
                 .with(text::instant(quotes_end(game.tip_off)));
             let sql = include_str!("../sql/slate_quotes.sql");
-            let rows =
-                fetch(conn, sql, args, "lines", "read quotes", |r| quote_row(r, &event.event_id, market))
+            let players =
+                fetch(conn, sql, args, "lines", "read quotes", |r| player_quotes(r, &event.event_id, market))
                     .await?;
-            collect_quotes(&mut quotes, game.row.game_id, rows);
+            for (player, found) in players {
+                let id = JobId { player, game: game.row.game_id };
+                match quotes.entry(id) {
+                    Entry::Vacant(place) => {
+                        place.insert(found);
+                    }
+                    Entry::Occupied(mut place) => place.get_mut().add(found),
+                }
+            }
         }
     }
     Ok(quotes)
 }
 
-fn collect_quotes(quotes: &mut BTreeMap<JobId, PlayerQuotes>, game: GameKey, rows: Vec<QuoteRow>) {
-    for row in rows {
-        let QuoteRow { player, name, resolved, quote, is_newest, is_opening } = row;
-        let entry = quotes.entry(JobId { player, game }).or_insert_with(|| PlayerQuotes {
-            name,
-            resolved,
-            quotes: Vec::new(),
-            openings: Vec::new(),
-        });
-        entry.resolved |= resolved;
-        if is_opening && quote.is_main {
-            entry.openings.push(quote.clone());
-        }
-        if is_newest {
-            entry.quotes.push(quote);
-        }
+impl PlayerQuotes {
+    /// His quotes of another market or event.
+    fn add(&mut self, other: PlayerQuotes) {
+        self.resolved |= other.resolved;
+        self.quotes.extend(other.quotes);
+        self.openings.extend(other.openings);
     }
 }
 
-fn quote_row(r: &mut Reader<'_>, event_id: &str, market: &Market) -> Result<QuoteRow> {
+/// One element of the list in `slate_quotes.sql`. Flags are 0 or 1 there.
+#[derive(serde::Deserialize)]
+struct ListedQuote<'a>(
+    #[serde(borrow)] Cow<'a, str>,
+    i32,
+    Option<Price>,
+    Option<Price>,
+    Option<Timestamp>,
+    Option<Timestamp>,
+    u8,
+    #[serde(borrow)] Cow<'a, str>,
+    u8,
+    u8,
+);
+
+fn player_quotes(r: &mut Reader<'_>, event_id: &str, market: &Market) -> Result<(PlayerLookup, PlayerQuotes)> {
     let player = r.parsed()?;
-    let name = r.text()?;
-    let resolved = r.flag()?;
-    let quote = Quote {
-        book: Some(r.text()?).filter(|book| !book.is_empty()),
-        event_id: Some(event_id.to_owned()).filter(|id| !id.is_empty()),
-        market: market.clone(),
-        line: Line::from_half_points(r.narrow()?),
-        over: r.opt_parsed()?,
-        under: r.opt_parsed()?,
-        snapshot_at: r.opt_instant()?,
-        market_updated_at: r.opt_instant()?,
-        is_main: r.flag()?,
-        source: r.text()?,
-    };
-    Ok(QuoteRow { player, name, resolved, quote, is_newest: r.flag()?, is_opening: r.flag()? })
+    let mut found =
+        PlayerQuotes { name: r.text()?, resolved: r.flag()?, quotes: Vec::new(), openings: Vec::new() };
+    let listed: Vec<ListedQuote<'_>> = r.json()?;
+    for ListedQuote(book, half_points, over, under, snapshot_at, updated_at, main, source, newest, opening) in listed {
+        let quote = Quote {
+            book: Some(book.into_owned()).filter(|book| !book.is_empty()),
+            event_id: Some(event_id.to_owned()).filter(|id| !id.is_empty()),
+            market: market.clone(),
+            line: Line::from_half_points(half_points),
+            over,
+            under,
+            snapshot_at,
+            market_updated_at: updated_at,
+            is_main: main == 1,
+            source: source.into_owned(),
+        };
+        if opening == 1 && quote.is_main {
+            found.openings.push(quote.clone());
+        }
+        if newest == 1 {
+            found.quotes.push(quote);
+        }
+    }
+    // An aggregate promises no order.
+    for quotes in [&mut found.quotes, &mut found.openings] {
+        quotes.sort_by(|a, b| (&a.book, a.snapshot_at, a.line).cmp(&(&b.book, b.snapshot_at, b.line)));
+    }
+    Ok((player, found))
 }
 
 /// Everybody whose team plays and who played lately, and whoever of the quoted ever played.

@@ -194,7 +194,6 @@ impl Work {
     async fn publish(&self, closing: &Closing, gathered: &Gathered) -> Result<Receipt, warehouse::Error> {
         let (context, batch_id) = (&self.context, &self.batch_id);
         let Gathered { jobs, pins } = gathered;
-        let health = health::of(context, batch_id, closing, jobs).await?;
         let head = PublicationHead {
             batch_id: batch_id.clone(),
             slate: batch_id.slate(),
@@ -207,6 +206,7 @@ impl Work {
             let outcomes: Vec<_> = page.iter().map(|job| job.outcome.clone()).collect();
             publication.add(&rows, &outcomes).await?;
         }
+        let health = health::of(context, &mut publication, batch_id.slate(), closing, jobs).await?;
         Ok(publication.settle(closing, health, context.now()).await?.receipt)
     }
 

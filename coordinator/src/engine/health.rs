@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::verdict::Health;
-use proto::{BatchId, Code, GameKey, JobId, RowKey, TeamCode};
+use proto::{Code, GameKey, JobId, RowKey, Slate, TeamCode};
 use protocol::{Closing, Mode};
+use warehouse::{Besides, Publication};
 use rules::findings::{GameFacts, ModelFacts, PlayerFacts, RowFacts, SlateFacts};
 
 use super::context::Context;
@@ -14,22 +15,21 @@ use super::gather::EndedJob;
 /// Sources of lines that this version knows how to ask.
 const CONFIGURED_SOURCES: usize = 1;
 
-/// Health of the slate as this batch will leave it; none when the batch is thrown away.
+/// Health of the slate as this batch will leave it; none when the batch is thrown away. The publication holds all of it.
 pub(crate) async fn of(
     context: &Context,
-    batch_id: &BatchId,
+    publication: &mut Publication,
+    slate: Slate,
     closing: &Closing,
     ended: &[EndedJob],
 ) -> Result<Option<Health>, warehouse::Error> {
     if closing.mode == Mode::Discard {
         return Ok(None);
     }
-    let slate = batch_id.slate();
     let games = context.warehouse.games_on(slate.game_date).await?;
-    let earlier = context.warehouse.newest_outcomes(slate).await?;
-    let active = context.warehouse.active_rows(slate).await?;
+    let Besides { outcomes, rows } = publication.besides().await?;
 
-    let mut players: BTreeMap<JobId, PlayerFacts> = earlier
+    let mut players: BTreeMap<JobId, PlayerFacts> = outcomes
         .into_iter()
         .map(|stored| {
             let outcome = stored.outcome;
@@ -42,7 +42,7 @@ pub(crate) async fn of(
     players.extend(ended.iter().map(|job| (job.facts.job.clone(), job.facts.clone())));
 
     let mut rows: BTreeMap<RowKey, RowFacts> =
-        active.into_iter().map(|row| (row.key.clone(), row_facts_of(row))).collect();
+        rows.into_iter().map(|row| (row.key.clone(), row_facts_of(row))).collect();
     rows.extend(ended.iter().flat_map(|job| &job.rows).map(|row| {
         let facts = RowFacts {
             key: row.key.clone(),

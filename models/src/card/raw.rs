@@ -7,6 +7,7 @@ use proto::{Market, Role, SystemId};
 use serde::Deserialize;
 
 use super::{Card, CardError, EngineKind, MAX_CARD_BYTES, Reference, Target, TrainingWindow};
+use crate::calibration::RawCalibration;
 use crate::formula::FormulaEngine;
 
 #[derive(Deserialize)]
@@ -24,6 +25,7 @@ struct RawCard {
     weights: Option<BTreeMap<String, f64>>,
     features: Vec<String>,
     hold_below: Option<f64>,
+    calibration: Option<RawCalibration>,
     #[serde(default)]
     notes: String,
     training: Option<RawWindow>,
@@ -74,6 +76,7 @@ pub(super) fn parse(text: &str) -> Result<Card, CardError> {
     if let Some((name, _)) = raw.metrics.iter().find(|(_, value)| !value.is_finite()) {
         return Err(CardError::NotFinite { what: format!("the metric `{name}`") });
     }
+    let calibration = raw.calibration.map(RawCalibration::check).transpose()?;
     let references = references(raw.reference, raw.features.len())?;
     Ok(Card {
         system_id: raw.system_id,
@@ -85,6 +88,7 @@ pub(super) fn parse(text: &str) -> Result<Card, CardError> {
         metrics: raw.metrics,
         role: raw.role,
         hold_below: raw.hold_below,
+        calibration,
         references,
         notes: raw.notes,
     })

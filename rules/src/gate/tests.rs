@@ -51,6 +51,7 @@ fn row(
         model_sha256: "m",
         predicted: value,
         line: &prepared.lines[market],
+        over_probability: None,
         feature_quality_score: prepared.quality.score,
         recommend: &RecommendPolicy::default(),
         in_sample: false,

@@ -276,8 +276,10 @@ CREATE INDEX batches_by_date ON batches (game_date);
 CREATE INDEX batches_unannounced ON batches (batch_id) WHERE announced_at IS NULL AND withdrawn_at IS NULL;
 CREATE INDEX batches_open ON batches (batch_id) WHERE state IS NULL AND withdrawn_at IS NULL;
 
+-- Ordered by slate, generation and key: a generation is one stretch of the file, written from its first row to its last.
+-- `prediction_id` follows from batch, generation and key, so the primary key keeps it unique too.
 CREATE TABLE predictions (
-    prediction_id TEXT PRIMARY KEY,
+    prediction_id TEXT NOT NULL,
     batch_id TEXT NOT NULL,
     generation INTEGER NOT NULL,
     sport TEXT NOT NULL,
@@ -303,6 +305,11 @@ CREATE TABLE predictions (
     consensus_line REAL,
     line_spread REAL,
     no_vig_over REAL NOT NULL,
+    -- What the model says about the price: none for a model without a calibration.
+    over_probability REAL CHECK (over_probability > 0 AND over_probability < 1),
+    over_expected_value REAL,
+    under_expected_value REAL,
+    over_fair_price TEXT,
     line_margin REAL NOT NULL,
     recommendation TEXT NOT NULL,
     feature_quality_score REAL NOT NULL,
@@ -329,11 +336,11 @@ CREATE TABLE predictions (
     -- Incidents 25 and 26: no row is set aside without its successor or its reason.
     CONSTRAINT inactive_has_a_reason CHECK (
         is_active = (superseded_by IS NULL AND invalidation_reason IS NULL)
-    )
-);
+    ),
+    PRIMARY KEY (game_date, generation, game_id, player_lookup, market, system_id)
+) WITHOUT ROWID;
 -- One active row per key; `game_id` begins with the date, so the slate's active rows are a range of this index.
 CREATE UNIQUE INDEX predictions_active ON predictions (game_id, player_lookup, market, system_id) WHERE is_active;
-CREATE INDEX predictions_by_date ON predictions (game_date, generation);
 
 CREATE TABLE job_outcomes (
     batch_id TEXT NOT NULL,

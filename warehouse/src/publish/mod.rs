@@ -27,8 +27,10 @@ use protocol::Closing;
 use self::account::Account;
 pub use self::account::JobOutcome;
 use crate::error::{Doing, Error, Result};
+use crate::history::{Args, fetch};
+use crate::predictions::{ActiveRow, StoredOutcome, active_row, outcome};
 use crate::sqlite::{Durability, Loan};
-use crate::{Warehouse, batches, crash};
+use crate::{Warehouse, batches, crash, text};
 
 /// Whose publication this is.
 #[derive(Debug, Clone)]
@@ -69,6 +71,15 @@ pub struct Published {
     pub receipt: Receipt,
     /// True for the call that wrote it, false when it was there already.
     pub first: bool,
+}
+
+/// What a slate shows that a batch does not touch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Besides {
+    /// Each player's newest outcome over the published batches, of players who have no job in this one.
+    pub outcomes: Vec<StoredOutcome>,
+    /// Active rows whose key gets no new row.
+    pub rows: Vec<ActiveRow>,
 }
 
 /// A batch on its way into the temporary tables. It holds this process's writer; dropped, nothing happened.
@@ -113,6 +124,21 @@ impl Publication {
         stage::outcomes(&mut self.conn, outcomes).await?;
         self.account = account;
         Ok(())
+    }
+
+    /// What the slate shows besides this batch, once all of it is loaded: what health has to look at too.
+    pub async fn besides(&mut self) -> Result<Besides> {
+        let Slate { sport, game_date } = self.head.slate;
+        let (from, to) = text::game_id_range(game_date);
+        let args = Args::default().with(from).with(to).with(sport.as_str());
+        let sql = include_str!("../../sql/active_besides.sql");
+        let doing = "read the rows that stay active";
+        let rows = fetch(&mut self.conn, sql, args, "predictions", doing, active_row).await?;
+        let args = Args::default().with(sport.as_str()).with(text::date(game_date));
+        let sql = include_str!("../../sql/outcomes_besides.sql");
+        let doing = "read the outcomes of the others";
+        let outcomes = fetch(&mut self.conn, sql, args, "job_outcomes", doing, outcome).await?;
+        Ok(Besides { outcomes, rows })
     }
 
     /// Decides and writes, in one transaction.

@@ -33,6 +33,10 @@ const ROWS: Insert<'static> = Insert {
         "consensus_line",
         "line_spread",
         "no_vig_over",
+        "over_probability",
+        "over_expected_value",
+        "under_expected_value",
+        "over_fair_price",
         "line_margin",
         "recommendation",
         "feature_quality_score",
@@ -115,6 +119,8 @@ fn write_row(row: &PredictionRow, batch_id: &BatchId, generation: u64, cells: &m
     cells.text(&row.over_price).text(&row.under_price);
     cells.instant(row.line_snapshot_at).int(row.line_minutes_before_game);
     cells.opt_real(row.consensus_line).opt_real(row.line_spread).real(row.no_vig_over);
+    cells.opt_real(row.over_probability).opt_real(row.over_expected_value).opt_real(row.under_expected_value);
+    cells.opt_text(row.over_fair_price.as_ref());
     cells.real(row.line_margin).text(row.recommendation);
     cells.real(row.feature_quality_score).int(row.default_feature_count.into()).flag(row.in_sample);
     cells.instant(row.as_of).instant(row.predicted_at).text(&row.row_sha256);

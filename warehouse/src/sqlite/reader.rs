@@ -119,7 +119,7 @@ impl<'r> Reader<'r> {
     }
 
     /// A JSON text.
-    pub(crate) fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
+    pub(crate) fn json<T: serde::Deserialize<'r>>(&mut self) -> Result<T> {
         let text: &str = self.required()?;
         serde_json::from_str(text).map_err(|e| self.corrupt(e))
     }

@@ -182,6 +182,9 @@ fn written(
         model_sha256: &pin.sha256,
         predicted,
         line,
+        over_probability: model.card.calibration.as_ref().and_then(|calibration| {
+            calibration.over_probability(predicted - line.quote.line.points(), line.no_vig_over)
+        }),
         feature_quality_score: running.prepared.quality.score,
         recommend: &RecommendPolicy { hold_below: model.card.hold_below, ..rulebook.recommend },
         in_sample: model.in_sample(running.job.id.game.date),
