@@ -75,11 +75,18 @@ impl Calibration {
     pub(crate) fn fingerprint_text(&self) -> String {
         match &self.curve {
             Curve::Platt { intercept, slope, market } => {
-                format!("platt {:016x} {:016x} {:016x}", intercept.to_bits(), slope.to_bits(), market.to_bits())
+                format!(
+                    "platt {:016x} {:016x} {:016x}",
+                    intercept.to_bits(),
+                    slope.to_bits(),
+                    market.to_bits()
+                )
             }
-            Curve::Isotonic(knots) => knots.iter().fold("isotonic".to_owned(), |text, (margin, probability)| {
-                format!("{text} {:016x} {:016x}", margin.to_bits(), probability.to_bits())
-            }),
+            Curve::Isotonic(knots) => {
+                knots.iter().fold("isotonic".to_owned(), |text, (margin, probability)| {
+                    format!("{text} {:016x} {:016x}", margin.to_bits(), probability.to_bits())
+                })
+            }
         }
     }
 }
@@ -106,13 +113,17 @@ impl RawCalibration {
                     return Err(refuse("its numbers must be finite"));
                 }
                 if slope < 0.0 || market < 0.0 {
-                    return Err(refuse("`slope` and `market` must not be negative: a higher answer is never less likely over"));
+                    return Err(refuse(
+                        "`slope` and `market` must not be negative: a higher answer is never less likely over",
+                    ));
                 }
                 Curve::Platt { intercept, slope, market }
             }
             Method::Isotonic => {
                 if self.intercept.is_some() || self.slope.is_some() || self.market.is_some() {
-                    return Err(refuse("`intercept`, `slope` and `market` have no meaning for method `isotonic`"));
+                    return Err(refuse(
+                        "`intercept`, `slope` and `market` have no meaning for method `isotonic`",
+                    ));
                 }
                 Curve::Isotonic(checked_knots(self.knots.unwrap_or_default()).map_err(refuse)?)
             }
@@ -140,7 +151,8 @@ fn interpolated(knots: &[(f64, f64)], margin: f64) -> Option<f64> {
         return None;
     }
     let above = knots.partition_point(|(at, _)| *at <= margin);
-    let (Some(before), Some(after)) = (above.checked_sub(1).and_then(|at| knots.get(at)), knots.get(above)) else {
+    let (Some(before), Some(after)) = (above.checked_sub(1).and_then(|at| knots.get(at)), knots.get(above))
+    else {
         return if above == 0 { knots.first() } else { knots.last() }.map(|(_, probability)| *probability);
     };
     let share = (margin - before.0) / (after.0 - before.0);
@@ -180,8 +192,12 @@ mod tests {
 
     #[test]
     fn the_curve_is_linear_between_its_knots_and_flat_outside() {
-        let curve = calibration("method = \"isotonic\"\nknots = [[-4.0, 0.3], [0.0, 0.5], [2.0, 0.5], [4.0, 0.7]]").unwrap();
-        for (margin, expected) in [(-9.0, 0.3), (-4.0, 0.3), (-2.0, 0.4), (1.0, 0.5), (3.0, 0.6), (4.0, 0.7), (99.0, 0.7)] {
+        let curve =
+            calibration("method = \"isotonic\"\nknots = [[-4.0, 0.3], [0.0, 0.5], [2.0, 0.5], [4.0, 0.7]]")
+                .unwrap();
+        for (margin, expected) in
+            [(-9.0, 0.3), (-4.0, 0.3), (-2.0, 0.4), (1.0, 0.5), (3.0, 0.6), (4.0, 0.7), (99.0, 0.7)]
+        {
             assert!((curve.over_probability(margin, 0.5).unwrap() - expected).abs() < 1e-12, "{margin}");
         }
         assert_eq!(curve.over_probability(f64::NAN, 0.5), None);

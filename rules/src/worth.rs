@@ -23,7 +23,8 @@ pub struct Worth {
 
 /// Judges both prices of a quote; none for what is no probability strictly between 0 and 1 at six places.
 pub fn worth(over_probability: f64, over: &Price, under: &Price) -> Option<Worth> {
-    let probability = BigDecimal::from_f64(over_probability)?.with_scale_round(PLACES, RoundingMode::HalfEven);
+    let probability =
+        BigDecimal::from_f64(over_probability)?.with_scale_round(PLACES, RoundingMode::HalfEven);
     let other = BigDecimal::one() - &probability;
     Some(Worth {
         over_expected_value: expected_value(&probability, over)?,

@@ -56,9 +56,7 @@ pub use self::predictions::{ActiveRow, PredictionFilter, PredictionPage, StoredO
 pub use self::publish::{Besides, JobOutcome, Publication, PublicationHead, PublishRequest, Published};
 pub use self::runs::{Alert, DeadLetter, ErrorClass, ModelRow, RunEnd, RunRecord, RunStart};
 pub use self::settling::Unsettled;
-pub use self::slate::{
-    LoadSlate, PlayerQuotes, SlateGame, SlateInputs, SlateLoad, SlatePlayer,
-};
+pub use self::slate::{LoadSlate, PlayerQuotes, SlateGame, SlateInputs, SlateLoad, SlatePlayer};
 pub use self::statement::{SqlLimits, SqlTable};
 pub use self::url::WarehouseUrl;
 

@@ -14,11 +14,11 @@ use proto::tables::{FeatureRow, GameRow, InjuryRow};
 use proto::{JobId, Line, Market, PlayerLookup, Price, Quote, Slate, TeamCode};
 use sqlx::query_scalar;
 
+use crate::completeness::{self, Completeness};
 use crate::error::{Doing, Result};
 use crate::history::{self, Args, EventTip, fetch};
 use crate::sqlite::Conn;
 use crate::sqlite::reader::Reader;
-use crate::completeness::{self, Completeness};
 use crate::{AsOf, Warehouse, features, text};
 
 /// A player belongs to the slate without a quote if he played in so many days before it.
@@ -234,12 +234,18 @@ struct ListedQuote<'a>(
     u8,
 );
 
-fn player_quotes(r: &mut Reader<'_>, event_id: &str, market: &Market) -> Result<(PlayerLookup, PlayerQuotes)> {
+fn player_quotes(
+    r: &mut Reader<'_>,
+    event_id: &str,
+    market: &Market,
+) -> Result<(PlayerLookup, PlayerQuotes)> {
     let player = r.parsed()?;
     let mut found =
         PlayerQuotes { name: r.text()?, resolved: r.flag()?, quotes: Vec::new(), openings: Vec::new() };
     let listed: Vec<ListedQuote<'_>> = r.json()?;
-    for ListedQuote(book, half_points, over, under, snapshot_at, updated_at, main, source, newest, opening) in listed {
+    for ListedQuote(book, half_points, over, under, snapshot_at, updated_at, main, source, newest, opening) in
+        listed
+    {
         let quote = Quote {
             book: Some(book.into_owned()).filter(|book| !book.is_empty()),
             event_id: Some(event_id.to_owned()).filter(|id| !id.is_empty()),

@@ -1,6 +1,7 @@
 //! The warehouse's part of a batch, timed phase by phase: the load of a start and the verdict transaction.
 //!
 //!     cargo run --release -p bench --bin slate -- [PLAYERS] [SYSTEMS] [ROUNDS]
+#![allow(clippy::print_stdout)] // a bench talks to whoever ran it
 
 use std::time::Instant;
 
@@ -11,7 +12,8 @@ use pipeline::ingest::{self, IngestOptions};
 use pipeline::simulate::{self, SimOptions};
 use proto::league_time::league_date;
 use proto::{
-    BatchId, Code, JobId, Market, OpenerToken, PredictionRow, Recommendation, RowKey, RunMode, Slate, SystemId,
+    BatchId, Code, JobId, Market, OpenerToken, PredictionRow, Recommendation, RowKey, RunMode, Slate,
+    SystemId,
 };
 use protocol::{CloseReason, Closing, Mode};
 use warehouse::{
@@ -49,8 +51,11 @@ async fn main() -> Result<()> {
         };
         warehouse.completeness(slate).await?;
         lap(0);
-        let wanted = LoadSlate { slate, as_of: league.as_of, generation: None, markets: vec![Market::points()] };
-        let SlateLoad::Inputs(inputs) = warehouse.load_slate(&wanted).await? else { anyhow::bail!("overtaken") };
+        let wanted =
+            LoadSlate { slate, as_of: league.as_of, generation: None, markets: vec![Market::points()] };
+        let SlateLoad::Inputs(inputs) = warehouse.load_slate(&wanted).await? else {
+            anyhow::bail!("overtaken")
+        };
         lap(1);
         let batch_id = BatchId::new(league.last_day, 1_800_000_000 + round as i64);
         let registration = Registration {
@@ -61,7 +66,9 @@ async fn main() -> Result<()> {
             as_of: league.as_of,
             now: Timestamp::now(),
         };
-        let Registered::Generation(_) = warehouse.register(&registration).await? else { anyhow::bail!("taken") };
+        let Registered::Generation(_) = warehouse.register(&registration).await? else {
+            anyhow::bail!("taken")
+        };
         let (rows, outcomes, wanted) = invented(&inputs, systems, league.as_of)?;
         lap(2);
         let head = PublicationHead { batch_id: batch_id.clone(), slate, run_mode: RunMode::Backfill, wanted };
@@ -86,9 +93,16 @@ async fn main() -> Result<()> {
             println!("{} quoted, {quotes} quotes, {} rows", inputs.quotes.len(), rows.len());
         }
     }
-    for (name, mut times) in ["completeness", "load", "register+make", "stage", "settle", "health"].into_iter().zip(times) {
+    for (name, mut times) in
+        ["completeness", "load", "register+make", "stage", "settle", "health"].into_iter().zip(times)
+    {
         times.sort_by(f64::total_cmp);
-        println!("{name:14} min {:7.2}  median {:7.2}  max {:7.2} ms", times[0], times[times.len() / 2], times[times.len() - 1]);
+        println!(
+            "{name:14} min {:7.2}  median {:7.2}  max {:7.2} ms",
+            times[0],
+            times[times.len() / 2],
+            times[times.len() - 1]
+        );
     }
     Ok(())
 }
@@ -96,7 +110,8 @@ async fn main() -> Result<()> {
 type Staged = (Vec<PredictionRow>, Vec<JobOutcome>, Vec<(Market, SystemId)>);
 
 fn invented(inputs: &SlateInputs, systems: usize, now: Timestamp) -> Result<Staged> {
-    let systems = (0..systems).map(|n| format!("system_{n}").parse()).collect::<Result<Vec<SystemId>, _>>()?;
+    let systems =
+        (0..systems).map(|n| format!("system_{n}").parse()).collect::<Result<Vec<SystemId>, _>>()?;
     let (mut rows, mut outcomes) = (Vec::new(), Vec::new());
     for (job, quotes) in &inputs.quotes {
         let quote = quotes.quotes.first().context("a quoted player has a quote")?;

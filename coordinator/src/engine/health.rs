@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proto::verdict::Health;
 use proto::{Code, GameKey, JobId, RowKey, Slate, TeamCode};
 use protocol::{Closing, Mode};
-use warehouse::{Besides, Publication};
 use rules::findings::{GameFacts, ModelFacts, PlayerFacts, RowFacts, SlateFacts};
+use warehouse::{Besides, Publication};
 
 use super::context::Context;
 use super::gather::EndedJob;

@@ -122,6 +122,19 @@ fn records_of_every_format_read_as_they_were_meant() {
     assert_eq!(decode_outcome(&bytes).unwrap(), outcome());
 }
 
+/// Format 1 was never released: its jobs cost nothing and wait for whoever can read them.
+#[test]
+fn format_1_is_refused_by_name() {
+    let kept = |name: &str| {
+        std::fs::read(
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/records/{name}_v1.bin")),
+        )
+        .unwrap()
+    };
+    assert_eq!(decode_job(&kept("job")), Err(CodecError::Format { found: 1 }));
+    assert_eq!(decode_outcome(&kept("outcome")), Err(CodecError::Format { found: 1 }));
+}
+
 #[test]
 fn an_unknown_format_and_damage_are_refused_by_name() {
     let mut bytes = encode_job(&job());

@@ -56,7 +56,8 @@ pub(crate) async fn bench_batch(args: &BatchArgs, config: &Config, out: Output) 
     let mut own = config.clone();
     // The embedded store of a folder belongs to that folder's warehouse; the bench has its own pair.
     if own.state == Config::for_dir(&config.dir).map_err(Failure::failed)?.state {
-        own.state = format!("sqlite:{}", folder.join("state.db").display()).parse().map_err(Failure::failed)?;
+        own.state =
+            format!("sqlite:{}", folder.join("state.db").display()).parse().map_err(Failure::failed)?;
     }
     own.warehouse =
         format!("sqlite:{}", folder.join("warehouse.db").display()).parse().map_err(Failure::failed)?;

@@ -15,7 +15,7 @@ const KNOWN: [&str; 9] =
     ["game_date", "player", "market", "system", "active", "generation", "format", "limit", "cursor"];
 
 /// Names of the columns, in the order of [`warehouse::StoredPrediction`]; a test compares them with a served row.
-const COLUMNS: [&str; 40] = [
+const COLUMNS: [&str; 44] = [
     "prediction_id",
     "batch_id",
     "generation",
