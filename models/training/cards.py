@@ -92,7 +92,7 @@ def write(folder, market, system, fold, fits, judged, metrics, calibration=True)
     if calibration:
         tables["calibration"] = calibration_table(own)
     role = "champion" if system == systems.CHAMPION else "shadow"
-    target, name = "points", f"{system}.{market}"
+    target, name, note = "points", f"{system}.{market}", NOTES[system]
     if system == "moving_average_v1":
         weights = {k.format(market): v for k, v in systems.MOVING_AVERAGE.items()}
         rows = [[20.0, 20.0, 20.0], [31.4, 28.6, 27.25], [0.0, 4.0, 2.0], [0.0, 0.0, 0.0], [7.2, 9.9, 11.5]]
@@ -117,9 +117,11 @@ def write(folder, market, system, fold, fits, judged, metrics, calibration=True)
         (folder / file).write_bytes(gzip.compress(body, 9, mtime=0))
         engine = ['engine = "native"', f'file = "{file}"', f'sha256 = "{hashlib.sha256(body).hexdigest()}"']
         target = "margin_over_line" if system == systems.CHAMPION else "points"
+        if system == systems.CHAMPION:
+            note = f"{NOTES[system]} Here: {own.stack[0]} times the probability over one half, and a share of {own.stack[1]}."
         tables = {"training": {"start": f'"{fit.window[0]}"', "end": f'"{fit.window[1]}"'}} | tables
         tables["metrics"]["rounds"] = number(fit.trained.rounds)
-    card = text(system, market, target, role, engine, features, tables, NOTES[system], vectors)
+    card = text(system, market, target, role, engine, features, tables, note, vectors)
     (folder / f"{name}.toml").write_text(card)
 
 
@@ -135,7 +137,7 @@ def as_trees(market, system, fit, stack):
         return own_names, fit.trained.trees, fit.invented, fit.invented_answers
     names, trees = systems.stacked(fit.trained.trees, market, *stack)
     line = np.array([0.5, 3.5, 7.0, 10.5, 1.5, 2.5, 5.5, 8.5, 6.5, 4.5, 11.5, 9.5])
-    no_vig = np.array([0.5, 0.44, 0.51, 0.56, 0.515, 0.485, 0.3, 0.7, np.nan, 0.4951, 0.505, np.nan])
-    rows = [[*r, p, q] for r, p, q in zip(fit.invented, line, no_vig)]
+    no_vig = np.array([0.5, 0.44, np.nan, 0.56, 0.515, 0.485, np.nan, 0.7, np.nan, 0.4951, 0.505, np.nan])
+    rows = [[*r, p, q][-len(names) :] for r, p, q in zip(fit.invented, line, no_vig)]
     answers = systems.margin(fit.invented_answers, line, no_vig, *stack)
     return names, trees, rows, answers

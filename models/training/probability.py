@@ -14,7 +14,7 @@ INTERCEPT_SD, SLOPE_SD, MARKET_SD = 0.1, 0.2, 0.3
 
 
 def logit(p):
-    p = np.clip(np.asarray(p, float), 0.001, 0.999)
+    p = np.clip(np.asarray(p, float), 1e-6, 1 - 1e-6)
     return np.log(p / (1 - p))
 
 
@@ -25,11 +25,20 @@ def sigmoid(z):
 def fit(margin, no_vig, over, with_market):
     """{'intercept', 'slope', 'market'} from rows that were decided."""
     scale = max(float(np.std(margin)), 1e-6)
-    x = np.c_[np.ones(len(margin)), np.asarray(margin) / scale]
-    before, precision = [0.0, 0.0], [INTERCEPT_SD**-2, SLOPE_SD**-2]
-    if with_market:
-        x, before, precision = np.c_[x, logit(no_vig)], [*before, 1.0], [*precision, MARKET_SD**-2]
-    before, precision, b = np.array(before), np.array(precision), np.array(before)
+    x = np.c_[np.ones(len(margin)), np.asarray(margin) / scale, logit(no_vig) if with_market else np.zeros(len(margin))]
+    before = np.array([0.0, 0.0, float(with_market)])
+    precision = np.array([INTERCEPT_SD**-2, SLOPE_SD**-2, MARKET_SD**-2])
+    b = newton(x, over, before, precision)
+    # A higher answer is never less likely over: what comes out negative is nothing, and the rest is fitted without it.
+    for i in (1, 2):
+        if b[i] < 0:
+            x[:, i], before[i] = 0.0, 0.0
+            b = newton(x, over, before, precision)
+    return {"intercept": float(b[0]), "slope": max(float(b[1] / scale), 0.0), "market": max(float(b[2]), 0.0)}
+
+
+def newton(x, over, before, precision):
+    b = before.copy()
     for _ in range(50):
         p = sigmoid(x @ b)
         gradient = x.T @ (over - p) - precision * (b - before)
@@ -37,12 +46,13 @@ def fit(margin, no_vig, over, with_market):
         b = b + step
         if np.abs(step).max() < 1e-10:
             break
-    return {"intercept": float(b[0]), "slope": float(b[1] / scale), "market": float(b[2]) if with_market else 0.0}
+    return b
 
 
 def p_over(calibration, margin, no_vig):
     market = calibration["market"]
-    return sigmoid(calibration["intercept"] + calibration["slope"] * np.asarray(margin) + (market * logit(no_vig) if market else 0))
+    z = calibration["intercept"] + calibration["slope"] * np.asarray(margin) + (market * logit(no_vig) if market else 0)
+    return np.clip(sigmoid(z), 0.001, 0.999)
 
 
 def brier(p, over):

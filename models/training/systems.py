@@ -215,10 +215,12 @@ def margin(own, line, no_vig, slope, share):
 
 
 def stacked(own, market, slope, share):
-    """The same as trees over own features, the line and the no-vig probability: (features, trees)."""
-    names = [*own_features(market), line_of(market), f"{market}_no_vig_over"]
-    at_line, at_price = len(names) - 2, len(names) - 1
-    out = own.scaled(share)
+    """The same as trees over own features, the line and the no-vig probability: (features, trees). Without a share the
+    probability is all it reads."""
+    names = [*own_features(market), line_of(market)] if share else []
+    at_line, at_price = len(names) - 1, len(names)
+    names.append(f"{market}_no_vig_over")
+    out = own.scaled(share) if share else ensemble.Ensemble([])
     if share:
         # Lines stand on a grid of half points, so stairs between its points say exactly -share * line.
         highest = {"points": 60, "rebounds": 25, "assists": 20, "threes": 12}[market]

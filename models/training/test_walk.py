@@ -28,7 +28,7 @@ class StackTest(unittest.TestCase):
             names, trees = systems.stacked(own, "assists", slope, share)
             model = Trees(ensemble.to_onnx(trees, len(names)))
             for first, line, no_vig in [(5, 4.5, 0.53), (1, 0.5, 0.47), (5, 7.0, 0.5), (1, 2.5, np.nan), (5, 3.5, 0.7)]:
-                row = [first] + [np.nan] * (width - 1) + [line, no_vig]
+                row = ([first] + [np.nan] * (width - 1) + [line, no_vig])[-len(names) :]
                 want = systems.margin([6.5 if first > 3 else 2.5], [line], [no_vig], slope, share)[0]
                 self.assertAlmostEqual(model.predict(row), want, places=5)
 
@@ -47,6 +47,11 @@ class ProbabilityTest(unittest.TestCase):
         self.assertAlmostEqual(found["slope"], 0.3, delta=0.05)
         self.assertAlmostEqual(found["market"], 1.0, delta=0.1)
         self.assertEqual(probability.fit(margin, no_vig, p > 0.5, with_market=False)["market"], 0.0)
+
+    def test_a_higher_answer_is_never_less_likely_over(self):
+        margin = np.linspace(-1, 1, 400)
+        found = probability.fit(margin, np.full(400, 0.5), (margin < 0).astype(float), with_market=True)
+        self.assertEqual(found["slope"], 0.0)
 
     def test_few_rows_leave_the_market_as_it_is(self):
         found = probability.fit(np.array([0.1, -0.1]), np.array([0.5, 0.55]), np.array([1.0, 0.0]), with_market=True)

@@ -92,7 +92,8 @@ def invented_rows(table, names, trees, n=12):
             row = [np.nan if rng.random() < 0.25 else v for v in row]
         if i in (8, 9, 10):
             for feature, threshold in cuts[i::12]:
-                if abs(threshold) < 1e6:
+                # Next to zero lies a cut of LightGBM's whose inputs it takes for zero.
+                if threshold == 0 or 1e-30 < abs(threshold) < 1e6:
                     row[feature] = threshold
         rows.append(row if i != n - 1 else [np.nan] * len(names))
     return rows
