@@ -7,10 +7,11 @@
 //! Read in this order: [`mod@contract`] and [`quality`] (how good are the features), [`aliases`] (who is quoted),
 //! [`lines`] (which quotes count, which one is chosen), [`line_features`] (what the models see of them),
 //! [`gate`] (may this job run, and how did it end), [`mod@recommend`], [`fn@worth`] and [`row`] (what a row says),
-//! [`inputs`] (did anything change), [`findings`] (how good is the slate).
+//! [`inputs`] (did anything change), [`findings`] (how good is the slate), [`mod@evaluate`] (how good were the answers).
 
 pub mod aliases;
 pub mod contract;
+pub mod evaluate;
 pub mod findings;
 pub mod gate;
 pub mod injury;

@@ -4,7 +4,7 @@
 //! Nothing is remembered here, so any instance may be asked (incident 8).
 
 mod error;
-mod jobs;
+pub(crate) mod jobs;
 mod models;
 mod operate;
 mod players;
