@@ -142,7 +142,11 @@ pub(crate) enum Command {
     /// List the models, and those that were refused
     ///
     /// Loads each card as the server does: hash, width, reference vectors. Exit code 3 when one is refused.
-    Models,
+    Models {
+        /// What to do with them; default: list
+        #[command(subcommand)]
+        command: Option<local::models::ModelsCommand>,
+    },
     /// List runs of any stage, newest first
     Runs(local::runs::RunsArgs),
     /// Ask the tables one read-only question

@@ -4,6 +4,7 @@ pub(crate) mod bench;
 mod bench_batch;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod evaluate;
 pub(crate) mod features;
 pub(crate) mod ingest;
 pub(crate) mod models;

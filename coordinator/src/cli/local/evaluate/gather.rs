@@ -95,17 +95,22 @@ impl Gathered {
         results: &Results,
         date: Date,
     ) -> Result<(), Failure> {
-        if warehouse.games_on(date).await.map_err(failure)?.is_empty() {
+        let games = warehouse.games_on(date).await.map_err(failure)?.len() as u64;
+        if games == 0 {
             return Ok(());
         }
         let Some(refit) = walk.on(date) else {
             self.without_models.push(date);
             return Ok(());
         };
+        self.games += games;
         let wanted = wanted(refit, window, end_of(date));
+        if wanted.pins.is_empty() {
+            // Nobody answers for the market that was asked for.
+            return Ok(());
+        }
         // Tip-offs by the newest word on them; then each as it was known at that instant.
         let seen = load(warehouse, date, &wanted).await?;
-        self.games += seen.games.len() as u64;
         self.refits.extend(refit.from);
         if seen.features.is_empty() {
             self.without_features.push(date);

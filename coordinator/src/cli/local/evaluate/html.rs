@@ -156,7 +156,7 @@ fn returns(market: &MarketReport) -> String {
         })
         .collect();
     let cells = market.systems.iter().flat_map(|system| {
-        system.buckets.iter().filter(|bucket| bucket.bets > 0).map(|bucket| {
+        system.buckets.iter().filter(|bucket| bucket.bets > 0).map(move |bucket| {
             let percent = |estimate: &Option<Estimate>| match estimate {
                 Some(found) => percent_cell(found),
                 None => cell("", "-"),

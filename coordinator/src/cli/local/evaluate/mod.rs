@@ -8,6 +8,8 @@ mod gather;
 mod html;
 mod page;
 mod plot;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::collections::BTreeMap;
