@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use proto::tables::FeatureRow;
 use proto::{GameKey, JobId, Market, PlayerLookup, Slate, TeamCode};
 use warehouse::{LoadSlate, SlateInputs, SlateLoad, Warehouse};
 
@@ -106,7 +107,9 @@ fn game_line(game: &warehouse::SlateGame, inputs: &SlateInputs) -> GameLine {
     let quotes: Vec<_> = inputs.quotes.iter().filter(|(job, _)| job.game == key).map(|(_, q)| q).collect();
     let books: BTreeSet<&str> =
         quotes.iter().flat_map(|q| &q.quotes).filter_map(|quote| quote.book.as_deref()).collect();
-    let rows: Vec<_> = inputs.features.values().filter(|row| row.game_id == key).collect();
+    let is_ours =
+        |row: &&FeatureRow| row.game_id == key && row.vector.contract_version == rules::contract().version;
+    let rows: Vec<_> = inputs.features.values().filter(is_ours).collect();
     GameLine {
         game_id: key,
         tip_off: game.tip_off,

@@ -4,12 +4,13 @@
 //! that let everything through when a query failed. Here each decision is one function with a table of tests, it
 //! performs no I/O and reads no clock, and a fact that is missing refuses (incident 86: *fail closed*).
 //!
-//! Read in this order: [`mod@contract`] and [`quality`] (how good are the features), [`aliases`] (who is quoted),
+//! Read in this order: [`mod@contract`], [`quality`] and [`columns`] (how good are the features), [`aliases`] (who is quoted),
 //! [`lines`] (which quotes count, which one is chosen), [`line_features`] (what the models see of them),
 //! [`gate`] (may this job run, and how did it end), [`mod@recommend`], [`fn@worth`] and [`row`] (what a row says),
 //! [`inputs`] (did anything change), [`findings`] (how good is the slate), [`mod@evaluate`] (how good were the answers).
 
 pub mod aliases;
+pub mod columns;
 pub mod contract;
 pub mod evaluate;
 pub mod findings;

@@ -9,6 +9,7 @@ use sqlx::AssertSqlSafe;
 use crate::Warehouse;
 use crate::contract::{Columns, FIXED};
 use crate::error::{Doing, Error, Result};
+use crate::history::{Args, fetch};
 use crate::sqlite::bulk::{self, Cells, Insert};
 use crate::sqlite::reader::Reader;
 use crate::sqlite::{Conn, Durability};
@@ -45,6 +46,13 @@ impl Warehouse {
         let mut tx = self.store().write(Durability::Normal).await?;
         bulk::insert(&mut tx, &into, rows, write).await?;
         tx.commit().await.committing("store features")
+    }
+
+    /// The contract of rows of a date that were built for another one than this warehouse was opened with, if any.
+    pub async fn other_contract_of(&self, game_date: Date) -> Result<Option<String>> {
+        let mut tx = self.store().read().await?;
+        let rows = rows_of_other_contracts(&mut tx, self.columns(), game_date).await?;
+        Ok(rows.into_iter().next().map(|row| row.vector.contract_version))
     }
 
     /// The feature rows of a date under the contract this warehouse was opened with.
@@ -117,6 +125,35 @@ pub(crate) async fn features_of(
         .await
         .doing("read features")?;
     rows.iter().map(|row| read(&mut Reader::new(row, "features"), columns.features.len())).collect()
+}
+
+/// Rows of a date under other contracts than the one this warehouse was opened with. Their values are not read, for
+/// their places mean something else (incident 84); every one is missing, and whoever is given such a row refuses it.
+pub(crate) async fn rows_of_other_contracts(
+    conn: &mut Conn,
+    columns: &Columns,
+    game_date: Date,
+) -> Result<Vec<FeatureRow>> {
+    let args = Args::default().with(text::date(game_date)).with(columns.version.clone());
+    let sql = include_str!("../sql/features_of_others.sql");
+    fetch(conn, sql, args, "features", "read features", |r| {
+        Ok(FeatureRow {
+            game_id: r.parsed()?,
+            player_lookup: r.parsed()?,
+            vector: FeatureVector {
+                contract_version: r.text()?,
+                features: vec![Feature::missing(); r.text()?.len()],
+            },
+            team: r.parsed()?,
+            quality_score: r.real()?,
+            matchup_quality: r.real()?,
+            required_default_count: r.narrow()?,
+            as_of: r.instant()?,
+            built_at: r.instant()?,
+            inputs_ingested_at: r.opt_instant()?,
+        })
+    })
+    .await
 }
 
 fn read(r: &mut Reader<'_>, width: usize) -> Result<FeatureRow> {

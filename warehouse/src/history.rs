@@ -44,6 +44,19 @@ pub struct RosterPlayer {
     pub last_game_date: Date,
 }
 
+/// With which line a book went into a game.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosingQuote {
+    /// The game.
+    pub game_id: GameKey,
+    /// The player.
+    pub player_lookup: PlayerLookup,
+    /// The book.
+    pub book: String,
+    /// The smallest main line of its newest snapshot before tip-off.
+    pub line: Line,
+}
+
 /// What the vendor's events say about a slate's games at an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EventTip {
@@ -178,6 +191,38 @@ impl Warehouse {
         Ok(lines)
     }
 
+    /// Each book's newest main quote of a market before tip-off, for games of some dates, the last one strictly before
+    /// the as-of's date. One scan, whatever the number of players.
+    pub async fn closing_lines(
+        &self,
+        as_of: &AsOf,
+        since: Date,
+        market: &Market,
+    ) -> Result<Vec<ClosingQuote>> {
+        let last = as_of.results_before().saturating_sub(1.days());
+        let args = Args::default().with(market.to_string()).with(text::date(since)).with(text::date(last));
+        let sql = include_str!("../sql/closing_lines.sql");
+        self.scan(sql, args, "lines", "read closing lines", |r| {
+            Ok(ClosingQuote {
+                game_id: r.parsed()?,
+                player_lookup: r.parsed()?,
+                book: r.text()?,
+                line: Line::from_half_points(r.narrow()?),
+            })
+        })
+        .await
+    }
+
+    /// Every availability report from `since` up to the as-of, by player and time.
+    pub async fn injury_reports(&self, as_of: &AsOf, since: Timestamp) -> Result<Vec<Stamped<InjuryRow>>> {
+        let args = Args::default().with(text::instant(since)).with(text::instant(as_of.at()));
+        let sql = include_str!("../sql/injury_reports.sql");
+        self.scan(sql, args, "injuries", "read injury reports", |r| {
+            Ok(Stamped { row: injury(r)?, ingested_at: r.instant()? })
+        })
+        .await
+    }
+
     /// Spreads and totals of the as-of's date, seen at or before it and strictly before tip-off.
     pub async fn game_lines_of(&self, as_of: &AsOf) -> Result<Vec<Stamped<GameLineRow>>> {
         let mut tx = self.store().read().await?;
@@ -251,17 +296,18 @@ pub(crate) async fn newest_injuries(
 ) -> Result<BTreeMap<PlayerLookup, InjuryRow>> {
     let args = Args::default().with(text::instant(at));
     let sql = include_str!("../sql/newest_injuries.sql");
-    let rows = fetch(conn, sql, args, "injuries", "read injuries", |r| {
-        Ok(InjuryRow {
-            player_lookup: r.parsed()?,
-            team: r.opt_parsed()?,
-            status: r.parsed()?,
-            reported_at: r.instant()?,
-            note: r.text()?,
-        })
-    })
-    .await?;
+    let rows = fetch(conn, sql, args, "injuries", "read injuries", injury).await?;
     Ok(rows.into_iter().map(|row| (row.player_lookup.clone(), row)).collect())
+}
+
+fn injury(r: &mut Reader<'_>) -> Result<InjuryRow> {
+    Ok(InjuryRow {
+        player_lookup: r.parsed()?,
+        team: r.opt_parsed()?,
+        status: r.parsed()?,
+        reported_at: r.instant()?,
+        note: r.text()?,
+    })
 }
 
 fn game(r: &mut Reader<'_>) -> Result<GameRow> {

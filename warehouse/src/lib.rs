@@ -50,7 +50,7 @@ pub use self::as_of::AsOf;
 pub use self::batches::{BatchFilter, BatchRecord, Registered, Registration, SlateRecord};
 pub use self::completeness::Completeness;
 pub use self::error::{Error, Result};
-pub use self::history::{RosterPlayer, Stamped};
+pub use self::history::{ClosingQuote, RosterPlayer, Stamped};
 pub use self::ingest::{IngestBatch, IngestCounts, IngestTransaction, NewKnown, PlayerRow};
 pub use self::predictions::{ActiveRow, PredictionFilter, PredictionPage, StoredOutcome, StoredPrediction};
 pub use self::publish::{Besides, JobOutcome, Publication, PublicationHead, PublishRequest, Published};

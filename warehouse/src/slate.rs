@@ -312,9 +312,28 @@ fn slate_player(r: &mut Reader<'_>, plays_lately: bool) -> Result<(PlayerLookup,
     Ok((lookup, player))
 }
 
-/// The rows of the date, each with the newest ingestion among its inputs as they are now: an input that came in
-/// after the row was built makes it stale.
+/// The rows of the date. When none is of this build's contract but some are of another, those are given, so that a
+/// player is refused for what is wrong (`contract_mismatch`) and not as if nothing had ever been built.
 async fn feature_rows(
+    conn: &mut Conn,
+    warehouse: &Warehouse,
+    as_of: &AsOf,
+) -> Result<BTreeMap<JobId, FeatureRow>> {
+    let mut rows = current_rows(conn, warehouse, as_of).await?;
+    if rows.is_empty() {
+        let others = features::rows_of_other_contracts(conn, warehouse.columns(), as_of.game_date()).await?;
+        rows.extend(others.into_iter().map(keyed));
+    }
+    Ok(rows)
+}
+
+fn keyed(row: FeatureRow) -> (JobId, FeatureRow) {
+    (JobId { player: row.player_lookup.clone(), game: row.game_id }, row)
+}
+
+/// The rows of the date under the contract of this build, each with the newest ingestion among its inputs as they are now: an input that came in
+/// after the row was built makes it stale.
+async fn current_rows(
     conn: &mut Conn,
     warehouse: &Warehouse,
     as_of: &AsOf,
@@ -327,10 +346,7 @@ async fn feature_rows(
     for row in &mut rows {
         row.inputs_ingested_at = row.inputs_ingested_at.max(late.of(row));
     }
-    Ok(rows
-        .into_iter()
-        .map(|row| (JobId { player: row.player_lookup.clone(), game: row.game_id }, row))
-        .collect())
+    Ok(rows.into_iter().map(keyed).collect())
 }
 
 /// Inputs that were ingested after the oldest feature row of a date was built, newest by player, team and game.

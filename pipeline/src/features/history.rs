@@ -7,45 +7,104 @@
 use std::collections::{BTreeMap, HashMap};
 
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
-use proto::tables::{GameLineRow, GameRow, LineRow, PlayerGameRow, TeamGameRow};
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use proto::tables::{GameLineRow, GameRow, InjuryRow, LineRow, PlayerGameRow, TeamGameRow};
 use proto::{GameKey, PlayerLookup, Quote, TeamCode};
-use warehouse::Stamped;
+use warehouse::{ClosingQuote, Stamped};
 
+use super::closings::{Closing, Closings};
 use crate::season::is_competitive;
 
 /// Days of history a date needs: a year for players and teams.
 pub const HISTORY_DAYS: i32 = 400;
 
+/// Points, rebounds, assists and threes, by [`Stat`].
+pub(crate) type Stats = [f64; 4];
+
+/// What has a market of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stat {
+    Points,
+    Rebounds,
+    Assists,
+    Threes,
+}
+
+impl Stat {
+    /// All but points, whose features have names of their own.
+    pub(crate) const BESIDE_POINTS: [Self; 3] = [Self::Rebounds, Self::Assists, Self::Threes];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Points => "points",
+            Self::Rebounds => "rebounds",
+            Self::Assists => "assists",
+            Self::Threes => "threes",
+        }
+    }
+}
+
 /// One game a player appeared in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Appearance {
     pub(crate) date: Date,
+    pub(crate) game: GameKey,
     pub(crate) team: TeamCode,
     pub(crate) opponent: TeamCode,
     pub(crate) season: i16,
     pub(crate) counts_for_season: bool,
     pub(crate) minutes: f64,
-    pub(crate) points: f64,
+    stats: Stats,
+    pub(crate) fga: f64,
+    pub(crate) fg3a: f64,
+    pub(crate) ftm: f64,
+    /// Attempts, trips to the line and turnovers: what he ended himself.
+    ended: f64,
+    /// Share of what his team ended while he played, in percent; none without minutes or the team's row.
+    pub(crate) usage: Option<f64>,
     pub(crate) ingested_at: Timestamp,
+}
+
+impl Appearance {
+    pub(crate) const fn stat(&self, stat: Stat) -> f64 {
+        self.stats[stat as usize]
+    }
 }
 
 /// One game a team played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct TeamNight {
     pub(crate) date: Date,
-    game: GameKey,
+    pub(crate) game: GameKey,
     opponent: TeamCode,
     pub(crate) season: i16,
     pub(crate) won: bool,
     pub(crate) points: f64,
     pub(crate) possessions: f64,
+    ended: f64,
     minutes: f64,
     /// Possessions per 48 minutes, mean of both teams; none until the opponent's row is there.
     pub(crate) pace: Option<f64>,
     /// Points and possessions of the opponent; none until its row is there.
     pub(crate) allowed: Option<(f64, f64)>,
+    /// Sums over the opponent's players; none until one of them has a row.
+    allowed_stats: Option<Stats>,
+    /// True when a player of this team has a row.
+    pub(crate) has_players: bool,
     pub(crate) margin: f64,
+    pub(crate) ingested_at: Timestamp,
+}
+
+impl TeamNight {
+    pub(crate) fn allowed_stat(&self, stat: Stat) -> Option<f64> {
+        self.allowed_stats.map(|stats| stats[stat as usize])
+    }
+}
+
+/// One availability report.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Report {
+    pub(crate) row: InjuryRow,
     pub(crate) ingested_at: Timestamp,
 }
 
@@ -58,6 +117,9 @@ pub struct History {
     quotes: HashMap<GameKey, BTreeMap<PlayerLookup, Vec<Quote>>>,
     vendor_tips: HashMap<GameKey, Timestamp>,
     game_lines: HashMap<GameKey, Vec<Stamped<GameLineRow>>>,
+    reports: HashMap<PlayerLookup, Vec<Report>>,
+    reported: Vec<Timestamp>,
+    closings: Closings,
 }
 
 impl History {
@@ -74,12 +136,18 @@ impl History {
             }
             let appearance = Appearance {
                 date: row.game_id.date,
+                game: row.game_id,
                 team: row.team,
                 opponent: row.opponent,
                 season: row.season,
                 counts_for_season: crate::season::counts_for_season(row.phase),
                 minutes: row.minutes,
-                points: row.points,
+                stats: [row.points, row.rebounds, row.assists, row.threes],
+                fga: row.fga,
+                fg3a: row.fg3a,
+                ftm: row.ftm,
+                ended: row.fga + 0.44 * row.fta + row.tov,
+                usage: None,
                 ingested_at,
             };
             self.players.entry(row.player_lookup).or_default().push(appearance);
@@ -100,9 +168,12 @@ impl History {
                 won: row.won,
                 points: row.points,
                 possessions: row.fga + 0.44 * row.fta - row.oreb + row.tov,
+                ended: row.fga + 0.44 * row.fta + row.tov,
                 minutes: row.minutes,
                 pace: None,
                 allowed: None,
+                allowed_stats: None,
+                has_players: false,
                 margin: row.plus_minus,
                 ingested_at,
             });
@@ -136,6 +207,20 @@ impl History {
         }
     }
 
+    /// Adds availability reports, in order of time and among those of one instant of arrival.
+    pub fn add_reports(&mut self, rows: impl IntoIterator<Item = Stamped<InjuryRow>>) {
+        for Stamped { row, ingested_at } in rows {
+            self.reported.push(row.reported_at);
+            let player = row.player_lookup.clone();
+            self.reports.entry(player).or_default().push(Report { row, ingested_at });
+        }
+    }
+
+    /// Adds the points quotes with which books went into games.
+    pub fn add_closings(&mut self, quotes: impl IntoIterator<Item = ClosingQuote>) {
+        self.closings.add(quotes);
+    }
+
     /// Forgets quotes and game lines, before those of the next date are added.
     pub fn clear_lines(&mut self) {
         self.quotes.clear();
@@ -143,33 +228,73 @@ impl History {
         self.game_lines.clear();
     }
 
-    /// Sorts everything and lets the two rows of each game meet. Call it after the last row.
+    /// Sorts everything and lets the rows of each game meet. Call it after the last row.
     #[must_use]
     pub fn settle(mut self) -> Self {
         for rows in self.players.values_mut() {
             rows.sort_by_key(|row| (row.date, row.opponent));
         }
-        let rows: HashMap<(GameKey, TeamCode), (f64, f64)> = self
+        for nights in self.teams.values_mut() {
+            nights.sort_by_key(|night| (night.date, night.game));
+        }
+        for reports in self.reports.values_mut() {
+            reports.sort_by_key(|report| report.row.reported_at);
+        }
+        self.reported.sort_unstable();
+        self.closings.settle();
+        self.meet();
+        self
+    }
+
+    /// What one row of a game says about another: paces, points allowed, usage.
+    fn meet(&mut self) {
+        let sides: HashMap<(GameKey, TeamCode), TeamNight> = self
             .teams
             .iter()
-            .flat_map(|(t, nights)| nights.iter().map(|n| ((n.game, *t), (n.points, n.possessions))))
+            .flat_map(|(team, nights)| nights.iter().map(|n| ((n.game, *team), *n)))
             .collect();
-        for nights in self.teams.values_mut() {
-            nights.sort_by_key(|n| (n.date, n.game));
+        let mut totals: HashMap<(GameKey, TeamCode), Stats> = HashMap::new();
+        for game in self.players.values_mut().flatten() {
+            let total = totals.entry((game.game, game.team)).or_default();
+            total.iter_mut().zip(game.stats).for_each(|(sum, value)| *sum += value);
+            game.usage = sides.get(&(game.game, game.team)).and_then(|side| usage(game, side));
+        }
+        for (team, nights) in &mut self.teams {
             for night in nights {
-                night.allowed = rows.get(&(night.game, night.opponent)).copied();
-                night.pace = night.allowed.and_then(|(_, other)| {
+                let other = sides.get(&(night.game, night.opponent));
+                night.allowed = other.map(|other| (other.points, other.possessions));
+                night.pace = other.and_then(|other| {
                     let regulation = night.minutes / 5.0;
-                    (regulation > 0.0).then(|| 48.0 * ((night.possessions + other) / 2.0) / regulation)
+                    let possessions = (night.possessions + other.possessions) / 2.0;
+                    (regulation > 0.0).then(|| 48.0 * possessions / regulation)
                 });
+                night.allowed_stats = totals.get(&(night.game, night.opponent)).copied();
+                night.has_players = totals.contains_key(&(night.game, *team));
             }
         }
-        self
     }
 
     /// The games of a date.
     pub(crate) fn games_on(&self, date: Date) -> &[GameRow] {
         self.games.get(&date).map_or(&[], Vec::as_slice)
+    }
+
+    /// A player's newest report at an instant.
+    pub(crate) fn report_at(&self, at: Timestamp, player: &PlayerLookup) -> Option<&Report> {
+        let reports = self.reports.get(player)?;
+        reports[..reports.partition_point(|report| report.row.reported_at <= at)].last()
+    }
+
+    /// True when nobody at all was reported in the days up to an instant: the list is not kept up.
+    pub(crate) fn is_list_silent(&self, at: Timestamp, days: i64) -> bool {
+        let since = at - SignedDuration::from_hours(24 * days);
+        let newest = self.reported[..self.reported.partition_point(|reported| *reported <= at)].last();
+        newest.is_none_or(|newest| *newest < since)
+    }
+
+    /// A player's closing lines strictly before a date, oldest first.
+    pub(crate) fn closings_before(&self, date: Date, player: &PlayerLookup) -> &[Closing] {
+        self.closings.before(date, player)
     }
 
     /// Everybody with a box score.
@@ -209,6 +334,12 @@ impl History {
         }))
     }
 
+    /// Tip-off of a game by its key.
+    pub(crate) fn tip_of(&self, game: &GameKey) -> Option<Timestamp> {
+        let scheduled = self.games_on(game.date).iter().find(|row| row.game_id == *game);
+        scheduled.map_or_else(|| self.vendor_tips.get(game).copied(), |row| self.tip_off(row))
+    }
+
     /// Tip-off: the earlier of schedule and vendor.
     pub(crate) fn tip_off(&self, game: &GameRow) -> Option<Timestamp> {
         let vendor = self.vendor_tips.get(&game.game_id).copied();
@@ -240,6 +371,12 @@ impl History {
         }
         newest.into_values().collect()
     }
+}
+
+/// Share of the team's endings that were his while he played, in percent.
+fn usage(game: &Appearance, side: &TeamNight) -> Option<f64> {
+    let of_team = game.minutes * side.ended;
+    (of_team > 0.0).then(|| 100.0 * game.ended * (side.minutes / 5.0) / of_team)
 }
 
 /// True unless the game is off.

@@ -39,6 +39,16 @@ pub(crate) fn slope(values: &[f64]) -> Option<f64> {
     Some(above / below)
 }
 
+/// A difference in steps: 2 from `large` on, 1 from `small` on, 0, and the same below zero.
+pub(crate) fn steps(difference: f64, small: f64, large: f64) -> f64 {
+    let size = match difference.abs() {
+        size if size >= large => 2.0,
+        size if size >= small => 1.0,
+        _ => return 0.0,
+    };
+    if difference < 0.0 { -size } else { size }
+}
+
 /// The last `n` values, or all of them.
 pub(crate) fn last<T>(values: &[T], n: usize) -> &[T] {
     &values[values.len().saturating_sub(n)..]
@@ -59,6 +69,9 @@ mod tests {
         assert_eq!(median(vec![]), None);
         assert_eq!(slope(&[1.0, 3.0, 5.0, 7.0]), Some(2.0));
         assert_eq!(slope(&[5.0]), None);
+        for (difference, wanted) in [(5.0, 2.0), (4.9, 1.0), (1.9, 0.0), (-2.0, -1.0), (-7.0, -2.0)] {
+            assert_eq!(steps(difference, 2.0, 5.0), wanted, "{difference}");
+        }
         assert_eq!(last(&[1, 2, 3], 2), &[2, 3]);
         assert_eq!(last(&[1], 5), &[1]);
     }

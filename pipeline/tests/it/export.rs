@@ -36,17 +36,29 @@ async fn a_range_is_built_stored_and_exported() {
     let out = world.path("features.csv");
     assert_eq!(export_csv(&world.warehouse, Date::constant(2024, 3, 9), DAY, &out).await.unwrap(), 3);
     let text = std::fs::read_to_string(&out).unwrap();
-    let mut lines = text.lines();
-    assert!(
-        lines
-            .next()
-            .unwrap()
-            .starts_with("game_date,game_id,player_lookup,team,minutes,points,line,points_avg_last_5,")
-    );
-    assert!(
-        lines.next().unwrap().starts_with("2024-03-29,20240329_GSW_CHA,aaronacejr,GSW,,,24.5,30,30,30,0,0,"),
-        "{text}"
-    );
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let first = reader.records().next().unwrap().unwrap();
+    let cell = |name: &str| &first[header.iter().position(|column| column == name).unwrap()];
+    assert!(text.starts_with(
+        "game_date,game_id,player_lookup,team,minutes,points,rebounds,assists,threes,points_chosen_book,"
+    ));
+    for (name, wanted) in [
+        ("game_date", "2024-03-29"),
+        ("game_id", "20240329_GSW_CHA"),
+        ("player_lookup", "aaronacejr"),
+        ("minutes", ""),
+        ("points_chosen_book", "draftkings"),
+        ("points_chosen_line", "24.5"),
+        ("rebounds_chosen_line", ""),
+        ("points_avg_last_5", "30"),
+        ("vegas_points_line", "24.5"),
+        ("points_no_vig_over", "0.5"),
+        ("team_win_pct", ""),
+    ] {
+        assert_eq!(cell(name), wanted, "{name}: a default is an empty cell too");
+    }
+    assert!(cell("points_chosen_over_price").starts_with("1.909"), "{}", cell("points_chosen_over_price"));
     let error =
         build_range(&world.warehouse, DAY, Date::constant(2024, 3, 28), now, |_, _| {}).await.unwrap_err();
     assert!(error.to_string().contains("before it begins"), "{error}");

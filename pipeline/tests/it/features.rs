@@ -9,28 +9,28 @@ use warehouse::Stamped;
 
 use crate::fixtures::at;
 
-const DAY: Date = Date::constant(2024, 3, 29);
-const INGESTED: &str = "2024-03-29T08:00:00Z";
-const NOW: &str = "2024-03-29T20:00:00Z";
-const PLAYER: &str = "aaronacejr";
+pub(crate) const DAY: Date = Date::constant(2024, 3, 29);
+pub(crate) const INGESTED: &str = "2024-03-29T08:00:00Z";
+pub(crate) const NOW: &str = "2024-03-29T20:00:00Z";
+pub(crate) const PLAYER: &str = "aaronacejr";
 
-fn team(code: &str) -> TeamCode {
+pub(crate) fn team(code: &str) -> TeamCode {
     code.parse().unwrap()
 }
 
-fn key(date: Date, away: &str, home: &str) -> GameKey {
+pub(crate) fn key(date: Date, away: &str, home: &str) -> GameKey {
     GameKey::nba(date, team(away), team(home)).unwrap()
 }
 
-fn days_before(days: i32) -> Date {
+pub(crate) fn days_before(days: i32) -> Date {
     DAY.checked_sub(days.days()).unwrap()
 }
 
-fn stamped<T>(row: T) -> Stamped<T> {
+pub(crate) fn stamped<T>(row: T) -> Stamped<T> {
     Stamped { row, ingested_at: at(INGESTED) }
 }
 
-fn game(key: GameKey, tip_off: Option<&str>) -> GameRow {
+pub(crate) fn game(key: GameKey, tip_off: Option<&str>) -> GameRow {
     GameRow {
         game_id: key,
         league_game_id: None,
@@ -44,7 +44,7 @@ fn game(key: GameKey, tip_off: Option<&str>) -> GameRow {
 }
 
 /// A box score of `PLAYER` for GSW at home against `opponent`.
-fn appeared(date: Date, opponent: &str, minutes: f64, points: f64) -> PlayerGameRow {
+pub(crate) fn appeared(date: Date, opponent: &str, minutes: f64, points: f64) -> PlayerGameRow {
     PlayerGameRow {
         game_id: key(date, opponent, "GSW"),
         player_lookup: PLAYER.parse().unwrap(),
@@ -76,7 +76,7 @@ fn appeared(date: Date, opponent: &str, minutes: f64, points: f64) -> PlayerGame
 }
 
 /// Both rows of a game: possessions are `fga` of each side.
-fn played(
+pub(crate) fn played(
     date: Date,
     home: &str,
     away: &str,
@@ -107,7 +107,7 @@ fn played(
     ]
 }
 
-fn quote(book: &str, half_points: i32, seen: &str) -> LineRow {
+pub(crate) fn quote(book: &str, half_points: i32, seen: &str) -> LineRow {
     LineRow {
         event_id: "e1".to_owned(),
         book: book.to_owned(),
@@ -157,7 +157,7 @@ const PAST: [(i32, &str, f64, f64); 12] = [
     (2, "LAL", 30.0, 8.0),
 ];
 
-fn world_before_tonight() -> History {
+pub(crate) fn world_before_tonight() -> History {
     let mut history = History::new();
     history.add_player_games(
         PAST.map(|(days, opponent, m, p)| stamped(appeared(days_before(days), opponent, m, p))),
@@ -194,18 +194,18 @@ fn built(history: History) -> Built {
     build(DAY, &history.settle(), rules::contract(), at(NOW))
 }
 
-fn tonight(history: History) -> FeatureRow {
+pub(crate) fn tonight(history: History) -> FeatureRow {
     let built = built(history);
     built.rows.into_iter().find(|row| row.player_lookup.as_str() == PLAYER).unwrap()
 }
 
 /// A value; none when it is missing or a default.
-fn real(row: &FeatureRow, name: &str) -> Option<f64> {
+pub(crate) fn real(row: &FeatureRow, name: &str) -> Option<f64> {
     let feature = row.vector.features[rules::contract().position(name).unwrap()];
     (!feature.defaulted && feature.source != FeatureSource::Missing).then_some(feature.value)
 }
 
-fn near(row: &FeatureRow, name: &str, wanted: f64) {
+pub(crate) fn near(row: &FeatureRow, name: &str, wanted: f64) {
     let found = real(row, name).unwrap_or(f64::NAN);
     assert!((found - wanted).abs() < 1e-9, "{name}: {found}, wanted {wanted}");
 }

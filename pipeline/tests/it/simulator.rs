@@ -96,7 +96,8 @@ async fn simulated_days_look_real_and_are_complete() {
     let error: f64 = world.sql(error).await[0].parse().unwrap();
     assert!((2.0..7.0).contains(&error), "{error}");
 
-    features::build_range(&world.warehouse, LAST, LAST, sim.as_of, |_, _| {}).await.unwrap();
+    let built = features::build_range(&world.warehouse, LAST, LAST, sim.as_of, |_, _| {}).await.unwrap();
+    assert_eq!(built.days[&LAST].blocked, [""; 0], "every column is alive");
     let slate = slate::slate(&world.warehouse, LAST, sim.as_of, &[Market::points()]).await.unwrap();
     assert_eq!(slate.games.len(), 5);
     assert_eq!(slate.quoted, sim.quoted.len() as u64);
@@ -245,6 +246,7 @@ async fn sixty_days_are_ready_in_seconds() {
     let ingested = began.elapsed();
     let built = features::build_range(&world.warehouse, LAST, LAST, sim.as_of, |_, _| {}).await.unwrap();
     eprintln!("simulated and ingested in {ingested:.2?}, features in {:.2?}", began.elapsed() - ingested);
+    assert_eq!(built.days[&LAST].blocked, [""; 0], "every column is alive");
     assert!(built.rows >= 200);
     assert_eq!(report.tables["team_games"], 2 * (sim.games - 10));
 }

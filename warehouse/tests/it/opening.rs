@@ -99,3 +99,24 @@ async fn a_contract_version_never_changes_its_meaning() {
     assert!(Warehouse::open(&url, &contract_named("t3", &["a", "a"])).await.is_err());
     assert!(Warehouse::open(&url, &contract()).await.is_ok());
 }
+
+/// Incident 7: code wrote columns that the table did not have. Here a contract gets its columns when it is opened.
+#[tokio::test]
+async fn incident_07_a_wider_contract_has_its_columns_before_anything_is_written() {
+    let (first, dir) = fresh().await;
+    let url = WarehouseUrl::sqlite(dir.path().join("w.db"));
+    let missing = [proto::Feature::missing(); 3];
+    first.put_features(&[crate::reads::features("a", missing)]).await.unwrap();
+    assert_eq!(first.other_contract_of(day(DATE)).await.unwrap(), None);
+    first.close().await;
+
+    let wider = ["points_avg_last_5", "vegas_points_line", "home_away", "threes_line"];
+    let second = Warehouse::open(&url, &contract_named("t2", &wider)).await.unwrap();
+    assert_eq!(second.features_of(day(DATE)).await.unwrap(), [], "rows of another contract are not ours");
+    assert_eq!(second.other_contract_of(day(DATE)).await.unwrap().as_deref(), Some("t1"));
+    let mut row = crate::reads::features("a", missing);
+    row.vector.contract_version = "t2".to_owned();
+    row.vector.features.push(proto::Feature::real(2.5, proto::FeatureSource::Odds));
+    second.put_features(std::slice::from_ref(&row)).await.unwrap();
+    assert_eq!(second.features_of(day(DATE)).await.unwrap(), [row]);
+}
