@@ -172,9 +172,10 @@ fn returns(market: &MarketReport) -> String {
         })
     });
     let header = ["system", "margin", "bets", "pushes", "hit rate [95 %]", "return [95 %]"];
+    let fewest = plot::FEWEST_FOR_SCALE;
     format!(
         "<h3>Return on one unit a bet, by size of the margin</h3>\n<p>Every row bet on its side at the offered price. Below each \
-         size: the number of bets.</p>\n<div class=\"few wide\">{figures}</div>\n<details><summary>as a table</summary>{}</details>\n",
+         size: the number of bets; sizes of fewer than {fewest} have no say in the scale and may leave it.</p>\n<div class=\"few wide\">{figures}</div>\n<details><summary>as a table</summary>{}</details>\n",
         table(&header, cells)
     )
 }
@@ -218,8 +219,8 @@ fn remarks(evaluation: &Evaluation) -> String {
         .map(|row| {
             let counts = &row.rows;
             let numbers = [counts.in_sample, counts.void, counts.no_result, counts.probability_in_sample];
-            let names = [row.market.to_string(), row.system.to_string()];
-            names.into_iter().chain(numbers.map(|n| n.to_string())).map(|text| cell("", &text)).collect()
+            let name = format!("{}: {}", row.market, row.system);
+            [name].into_iter().chain(numbers.map(|n| n.to_string())).map(|text| cell("", &text)).collect()
         })
         .collect();
     page += match cells.is_empty() {
@@ -228,7 +229,7 @@ fn remarks(evaluation: &Evaluation) -> String {
             "<p>Rows that are in no figure, by why. In sample: the model was trained on that date or later.</p>\n"
         }
     };
-    let header = ["market", "system", "in sample", "did not play", "no box score", "probability in sample"];
+    let header = ["market: system", "in sample", "did not play", "no box score", "probability in sample"];
     if !cells.is_empty() {
         page += &table(&header, cells);
     }

@@ -12,6 +12,8 @@ pub(super) fn page(evaluation: &Evaluation) -> String {
     let mut page = format!(
         "{from} to {to}: {games} games, each as of its tip-off; [95 % intervals over dates, {resamples} resamples]\n"
     );
+    let players: Vec<String> = evaluation.jobs.iter().map(|(code, n)| format!("{n} {code}")).collect();
+    page += &format!("players: {}\n", players.join(", "));
     if let (Some(first), n) = (evaluation.refits.first(), evaluation.refits.len()) {
         page += &format!("{n} refits answered, the first from {first} on\n");
     }

@@ -9,6 +9,8 @@ use super::page::bucket_name;
 
 /// Rows below which a bin says more about chance than about the system; it is not drawn.
 pub(super) const FEWEST_IN_BIN: u64 = 20;
+/// Bets below which a bucket has no say in the scale; what leaves the scale is drawn at its edge.
+pub(super) const FEWEST_FOR_SCALE: u64 = 50;
 
 /// From a figure to a place on the page.
 struct Scale {
@@ -115,7 +117,7 @@ pub(super) fn weeks(label: &str, systems: &[&SystemReport]) -> String {
     let room = ((most - least) * 0.08).max(0.02);
     let y = Scale { from: least - room, to: most + room, start: 250.0, end: 10.0 };
     let last = mondays.len().saturating_sub(1).max(1) as f64;
-    let x = Scale { from: 0.0, to: last, start: 60.0, end: 690.0 };
+    let x = Scale { from: 0.0, to: last, start: 78.0, end: 672.0 };
     let mut svg = Svg::new(720.0, 286.0, label);
     for tick in y.ticks(5.0) {
         svg.line("grid", (50.0, y.at(tick)), (700.0, y.at(tick)));
@@ -182,9 +184,14 @@ pub(super) fn reliability(label: &str, found: &Probability, reach: f64) -> Strin
     svg.end()
 }
 
-/// The largest return or end of an interval among the systems of a market, within -100 % to 100 %.
+/// The largest return or end of an interval among the buckets of a market that have enough bets, within -100 % to 100 %: a
+/// handful of bets would make every other interval a dot.
 pub(super) fn span<'a>(buckets: impl Iterator<Item = &'a Bucket>) -> f64 {
-    let ends = buckets.filter_map(|bucket| bucket.roi).flat_map(|e| [Some(e.value), e.low, e.high]).flatten();
+    let ends = buckets
+        .filter(|bucket| bucket.bets >= FEWEST_FOR_SCALE)
+        .filter_map(|bucket| bucket.roi)
+        .flat_map(|e| [Some(e.value), e.low, e.high])
+        .flatten();
     ends.fold(0.1_f64, |most, value| most.max(value.abs())).min(1.0)
 }
 
