@@ -38,7 +38,7 @@ class Trained:
         return self.model.inplace_predict(x, validate_features=False)
 
 
-def train(folder, kind, trees, depth, width, seed=1, rows=4000, **options):
+def train(folder, kind, trees, depth, width, seed=1, rows=2000, **options):
     """Trains, exports and keeps: the second call reads the files of the first."""
     name = "-".join(str(part) for part in [kind, trees, depth, width, seed, *options.values()])
     onnx_path, own_path = pathlib.Path(folder, f"{name}.onnx"), pathlib.Path(folder, f"{name}.model")
@@ -66,7 +66,7 @@ def _json(path):
 
 def _catboost(x, y, trees, depth, seed, onnx_path, own_path, options):
     model = catboost.CatBoostRegressor(
-        iterations=trees, depth=depth, learning_rate=0.05, random_seed=seed, thread_count=2, verbose=False,
+        iterations=trees, depth=depth, learning_rate=0.05, random_seed=seed, thread_count=1, verbose=False,
         allow_writing_files=False, **options,
     )
     model.fit(x, y)
@@ -79,7 +79,7 @@ def _lightgbm(x, y, trees, depth, seed, onnx_path, own_path, options):
     leaves = options.get("num_leaves", 2**depth - 1)
     model = lightgbm.LGBMRegressor(
         n_estimators=trees, max_depth=depth, num_leaves=leaves, min_child_samples=options.get("min_child_samples", 5),
-        learning_rate=0.05, random_state=seed, n_jobs=2, verbose=-1,
+        learning_rate=0.05, random_state=seed, n_jobs=1, verbose=-1,
     )
     model.fit(x, y)
     model.booster_.save_model(str(own_path))
@@ -89,7 +89,7 @@ def _lightgbm(x, y, trees, depth, seed, onnx_path, own_path, options):
 
 def _xgboost(x, y, trees, depth, seed, onnx_path, own_path, options):
     model = xgboost.XGBRegressor(
-        n_estimators=trees, max_depth=depth, learning_rate=0.05, random_state=seed, n_jobs=2, tree_method="hist",
+        n_estimators=trees, max_depth=depth, learning_rate=0.05, random_state=seed, n_jobs=1, tree_method="hist",
         base_score=float(np.mean(y)), **options,
     )
     model.fit(x, y)

@@ -61,7 +61,7 @@ impl Engine for FormulaEngine {
     }
 
     fn predict(&self, rows: &FeatureMatrix, out: &mut [f64]) -> Result<(), PredictError> {
-        check_shape(self.weights.len(), rows, out)?;
+        check_shape(self.weights.len(), 1, rows, out)?;
         for (index, answer) in out.iter_mut().enumerate() {
             *answer = self.answer(rows.row(index));
         }

@@ -86,6 +86,12 @@ pub enum LoadError {
         /// What the card names.
         card: usize,
     },
+    /// The file holds several models in one, and the card does not say which.
+    #[error("the model file gives {heads} numbers a row, a card describes one: export one quantile alone")]
+    Heads {
+        /// Numbers per row.
+        heads: usize,
+    },
     /// The model does not answer here as it did where it was made (incident 80).
     #[error(
         "reference vector {index} must give {expected} and gives {got}: the model does not answer as when it was made"
@@ -136,6 +142,9 @@ impl Model {
     ) -> Result<Model, LoadError> {
         if engine.width() != card.width() {
             return Err(LoadError::Width { engine: engine.width(), card: card.width() });
+        }
+        if engine.heads() != 1 {
+            return Err(LoadError::Heads { heads: engine.heads() });
         }
         replay(&card, engine.as_ref())?;
         let pin = ModelPin {

@@ -3,15 +3,17 @@
 //!     trees answer MODEL ROWS WIDTH OUT [batch=N] [threads=N] [how=plain|portable|avx2|avx512]
 //!     trees time   MODEL ROWS WIDTH     [batch=N] [seconds=S] [how=…]
 //!     trees about  MODEL WIDTH
+//!     trees sets
 //!
-//! ROWS and OUT are little-endian `f64`s, row after row; OUT has as many numbers a row as the model has heads. `time` runs
+//! ROWS and OUT are little-endian `f64`s, row after row; OUT has as many numbers a row as the model has heads. `sets` names the ways
+//! this processor can run trees, the fastest first. `time` runs
 //! batches cut from ROWS one after the other, on one thread, and prints the median and the least time of a batch, per row.
 #![allow(clippy::print_stdout, reason = "a command line talks on stdout")]
 
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use models::native::{How, Isa, NativeEngine};
+use models::native::{How, Isa, NativeEngine, Options};
 use models::{Engine, FeatureMatrix};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
@@ -37,6 +39,11 @@ fn main() -> Outcome<()> {
             let seconds = option("seconds").map_or(Ok(1.0), str::parse)?;
             time(&engine, &matrix, batch, Duration::from_secs_f64(seconds))
         }
+        ["sets"] => {
+            Isa::available().for_each(|isa| println!("{}", isa.name()));
+            println!("plain");
+            Ok(())
+        }
         ["about", model, width] => {
             println!("{:?}", open(model, width, how)?.about());
             Ok(())
@@ -58,7 +65,8 @@ fn how(name: Option<&str>) -> Outcome<How> {
 
 fn open(model: &str, width: &str, how: How) -> Outcome<NativeEngine> {
     let bytes = std::fs::read(model).map_err(|error| format!("read {model}: {error}"))?;
-    Ok(NativeEngine::from_onnx_with(&bytes, width.parse()?, how)?)
+    let options = Options { width: Some(width.parse()?), how, ..Options::default() };
+    Ok(NativeEngine::open(&bytes, &options)?)
 }
 
 fn read(path: &str, width: usize) -> Outcome<FeatureMatrix> {

@@ -1,18 +1,19 @@
-//! The attributes of a `TreeEnsembleRegressor`, checked and turned into trees.
+//! The attributes of a `TreeEnsembleRegressor` (versions 1 to 3 of the operator), checked and turned into trees.
 //!
-//! ONNX keeps an ensemble as a dozen parallel lists. Here they become an [`Ensemble`], with children as
-//! positions instead of ids, every promise checked on the way: lists of equal length, each node once, children that exist,
-//! one root, every node reached exactly once, leaves finite, thresholds numbers, features within the width. What comes out can
-//! be compiled without further checks.
+//! ONNX keeps an ensemble as a dozen parallel lists. They are read side by side, once, into one [`Row`] per node; every
+//! promise is checked on the way: lists of equal length, each node once, children that exist, one root, every node reached
+//! exactly once, leaves finite, thresholds numbers, features within the width. What comes out can be compiled without
+//! further checks.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::OnnxError;
-use super::onnx::NodeProto;
-use super::trees::{Aggregate, Ask, Ensemble, Node};
+use super::onnx::Node as Operator;
+use super::trees::{Aggregate, Budget, Ensemble, Mode, Node, check_threshold, feature_within};
 
 /// Everything the operator may carry; another attribute might change an answer, so it is refused.
-const KNOWN_ATTRIBUTES: [&str; 20] = [
+const KNOWN_ATTRIBUTES: [&str; 21] = [
     "aggregate_function",
     "base_values",
     "base_values_as_tensor",
@@ -33,57 +34,54 @@ const KNOWN_ATTRIBUTES: [&str; 20] = [
     "target_nodeids",
     "target_treeids",
     "target_weights",
+    "target_weights_as_tensor",
 ];
+/// Most numbers per row: a model with more is no model of one prop.
+pub(super) const MOST_HEADS: i64 = 64;
 
 /// Reads and checks the operator; `width` is the number of features of a row.
-pub(super) fn read(node: &NodeProto, width: usize, rounds_to_f32: bool) -> Result<Ensemble, OnnxError> {
-    for attribute in &node.attribute {
-        if !KNOWN_ATTRIBUTES.contains(&attribute.name.as_str())
-            && attribute.name != "target_weights_as_tensor"
-        {
-            return Err(OnnxError::attribute(&attribute.name, "is not known to the native engine"));
-        }
-    }
-    let post_transform = text(node, "post_transform", "NONE")?;
+pub(super) fn read(
+    operator: &Operator<'_>,
+    width: usize,
+    rounds_to_f32: bool,
+    budget: Budget,
+) -> Result<Ensemble, OnnxError> {
+    refuse_unknown(operator, &KNOWN_ATTRIBUTES)?;
+    let post_transform = operator.text("post_transform", "NONE")?;
     if post_transform != "NONE" {
-        return Err(OnnxError::attribute(
-            "post_transform",
-            format!("is {post_transform}, only NONE gives points"),
-        ));
+        let reason = format!("is {post_transform}, only NONE gives points");
+        return Err(OnnxError::attribute("post_transform", reason));
     }
-    let n_targets = node.attribute("n_targets").map_or(1, |attribute| attribute.i);
-    if n_targets != 1 {
-        return Err(OnnxError::attribute(
-            "n_targets",
-            format!("is {n_targets}, a model predicts one number"),
-        ));
-    }
-    let aggregate = aggregate(node)?;
-    let base = base(node)?;
-    let lists = NodeLists::read(node)?;
-    let mut trees = lists.group()?;
-    hang_weights(node, &mut trees)?;
-    if trees.is_empty() {
-        return Err(OnnxError::NoTrees);
-    }
-    let mut ensemble = Ensemble {
-        aggregate,
-        heads: 1,
-        base: vec![base],
-        nodes: Vec::with_capacity(lists.tree_ids.len()),
-        ends: Vec::with_capacity(trees.len()),
-        weights: Vec::new(),
-        rounds_to_f32,
-        after: Vec::new(),
-    };
-    for tree in trees {
-        tree.finish(&lists, width, &mut ensemble)?;
-    }
+    let heads = heads(operator.number("n_targets", 1))?;
+    let mut ensemble = Ensemble::empty(aggregate(operator)?, base(operator, heads)?, rounds_to_f32);
+    let mut rows = Rows::read(operator, width, budget)?;
+    budget.check(rows.list.len(), rows.leaves * heads)?;
+    ensemble.weights = rows.weights(operator, &ensemble)?;
+    let has_parent = rows.resolve()?;
+    rows.plant(&has_parent, &mut ensemble)?;
     Ok(ensemble)
 }
 
-fn aggregate(node: &NodeProto) -> Result<Aggregate, OnnxError> {
-    match text(node, "aggregate_function", "SUM")?.as_str() {
+/// Refuses an operator with an attribute that is not among `known`.
+pub(super) fn refuse_unknown(operator: &Operator<'_>, known: &[&str]) -> Result<(), OnnxError> {
+    match operator.attributes.iter().find(|attribute| !known.contains(&attribute.name)) {
+        Some(unknown) => Err(OnnxError::attribute(unknown.name, "is not known to the native engine")),
+        None => Ok(()),
+    }
+}
+
+/// The number of targets.
+pub(super) fn heads(n_targets: i64) -> Result<usize, OnnxError> {
+    usize::try_from(n_targets).ok().filter(|heads| *heads > 0 && n_targets <= MOST_HEADS).ok_or_else(|| {
+        OnnxError::attribute(
+            "n_targets",
+            format!("is {n_targets}, a model predicts 1 to {MOST_HEADS} numbers"),
+        )
+    })
+}
+
+fn aggregate(operator: &Operator<'_>) -> Result<Aggregate, OnnxError> {
+    match operator.text("aggregate_function", "SUM")? {
         "SUM" => Ok(Aggregate::Sum),
         "AVERAGE" => Ok(Aggregate::Average),
         "MIN" => Ok(Aggregate::Min),
@@ -95,291 +93,318 @@ fn aggregate(node: &NodeProto) -> Result<Aggregate, OnnxError> {
     }
 }
 
-fn base(node: &NodeProto) -> Result<f64, OnnxError> {
-    let values = reals(node, "base_values")?;
-    match values.as_slice() {
-        [] => Ok(0.0),
-        [base] if base.is_finite() => Ok(*base),
-        [base] => Err(OnnxError::attribute("base_values", format!("is {base}, it must be finite"))),
-        more => Err(OnnxError::attribute("base_values", format!("has {} values for one target", more.len()))),
+fn base(operator: &Operator<'_>, heads: usize) -> Result<Vec<f64>, OnnxError> {
+    let list = operator.reals("base_values")?;
+    match list.len() {
+        0 => return Ok(vec![0.0; heads]),
+        count if count == heads => {}
+        count => {
+            let reason = format!("has {count} values for {heads} targets");
+            return Err(OnnxError::attribute("base_values", reason));
+        }
+    }
+    let base: Vec<f64> = list.reals().collect();
+    match base.iter().find(|value| !value.is_finite()) {
+        Some(value) => Err(OnnxError::attribute("base_values", format!("is {value}, it must be finite"))),
+        None => Ok(base),
     }
 }
 
-/// The lists that have one entry per node.
-struct NodeLists<'a> {
-    tree_ids: &'a [i64],
-    node_ids: &'a [i64],
-    true_ids: &'a [i64],
-    false_ids: &'a [i64],
-    features: &'a [i64],
-    modes: &'a [Vec<u8>],
-    thresholds: Vec<f64>,
-    /// Empty when the exporter says nothing: then a missing value fails every comparison.
-    missing_is_true: &'a [i64],
+/// One node as it stands in the lists.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    /// Threshold of a branch.
+    threshold: f64,
+    /// Position in [`Rows::trees`].
+    tree: u32,
+    id: u32,
+    /// A branch's children: ids at first, rows once they are resolved. A leaf's number is its `on_true`.
+    on_true: u32,
+    on_false: u32,
+    feature: u32,
+    /// No mode: a leaf.
+    mode: Option<Mode>,
+    is_missing_true: bool,
 }
 
-impl<'a> NodeLists<'a> {
-    fn read(node: &'a NodeProto) -> Result<NodeLists<'a>, OnnxError> {
-        let lists = NodeLists {
-            tree_ids: integers(node, "nodes_treeids"),
-            node_ids: integers(node, "nodes_nodeids"),
-            true_ids: integers(node, "nodes_truenodeids"),
-            false_ids: integers(node, "nodes_falsenodeids"),
-            features: integers(node, "nodes_featureids"),
-            modes: node.attribute("nodes_modes").map_or(&[], |attribute| attribute.strings.as_slice()),
-            thresholds: reals(node, "nodes_values")?,
-            missing_is_true: integers(node, "nodes_missing_value_tracks_true"),
+/// All nodes, sorted by tree and id; trees in the order in which they are first named.
+struct Rows {
+    list: Vec<Row>,
+    /// The trees' own ids.
+    trees: Vec<i64>,
+    leaves: usize,
+}
+
+impl Rows {
+    fn read(operator: &Operator<'_>, width: usize, budget: Budget) -> Result<Rows, OnnxError> {
+        let tree_ids = operator.integers("nodes_treeids")?;
+        let count = tree_ids.len();
+        let same = |name: &str, length: usize| same_length(name, length, "nodes_treeids", count);
+        let integers = |name: &str| {
+            let list = operator.integers(name)?;
+            same(name, list.len()).map(|()| list.integers())
         };
-        let count = lists.tree_ids.len();
-        let lengths = [
-            ("nodes_nodeids", lists.node_ids.len()),
-            ("nodes_truenodeids", lists.true_ids.len()),
-            ("nodes_falsenodeids", lists.false_ids.len()),
-            ("nodes_featureids", lists.features.len()),
-            ("nodes_modes", lists.modes.len()),
-            ("nodes_values", lists.thresholds.len()),
-        ];
-        for (name, length) in lengths {
-            same_length(name, length, "nodes_treeids", count)?;
+        let (ids, features) = (integers("nodes_nodeids")?, integers("nodes_featureids")?);
+        let (on_true, on_false) = (integers("nodes_truenodeids")?, integers("nodes_falsenodeids")?);
+        let modes = operator.texts("nodes_modes");
+        same("nodes_modes", modes.clone().count())?;
+        let thresholds = operator.reals("nodes_values")?;
+        same("nodes_values", thresholds.len())?;
+        // Empty when the exporter says nothing: then a missing value fails every comparison.
+        let missing = operator.integers("nodes_missing_value_tracks_true")?;
+        if missing.len() > 0 {
+            same("nodes_missing_value_tracks_true", missing.len())?;
         }
-        if !lists.missing_is_true.is_empty() {
-            same_length(
-                "nodes_missing_value_tracks_true",
-                lists.missing_is_true.len(),
-                "nodes_treeids",
-                count,
-            )?;
+        if count == 0 {
+            return Err(OnnxError::NoTrees);
         }
-        Ok(lists)
-    }
-
-    /// Sorts the nodes into trees, each tree in the order of its nodes.
-    fn group(&self) -> Result<Vec<Grove>, OnnxError> {
-        let mut trees: Vec<Grove> = Vec::new();
-        let mut by_id: HashMap<i64, usize> = HashMap::new();
-        for (row, (&tree_id, &node_id)) in self.tree_ids.iter().zip(self.node_ids).enumerate() {
-            let index = *by_id.entry(tree_id).or_insert_with(|| {
-                trees.push(Grove {
-                    id: tree_id,
-                    rows: Vec::new(),
-                    positions: HashMap::new(),
-                    weights: Vec::new(),
-                });
-                trees.len() - 1
-            });
-            let tree = &mut trees[index];
-            if tree.positions.insert(node_id, tree.rows.len()).is_some() {
-                return Err(OnnxError::node(tree_id, node_id, "is there twice"));
-            }
-            tree.rows.push(row);
-            tree.weights.push(None);
-        }
-        Ok(trees)
-    }
-}
-
-/// A tree while it is put together: rows of the lists, and where each node id stands.
-struct Grove {
-    id: i64,
-    rows: Vec<usize>,
-    positions: HashMap<i64, usize>,
-    weights: Vec<Option<f64>>,
-}
-
-/// Puts each leaf's weight where it belongs.
-fn hang_weights(node: &NodeProto, trees: &mut [Grove]) -> Result<(), OnnxError> {
-    let tree_ids = integers(node, "target_treeids");
-    let node_ids = integers(node, "target_nodeids");
-    let targets = integers(node, "target_ids");
-    let weights = reals(node, "target_weights")?;
-    same_length("target_nodeids", node_ids.len(), "target_treeids", tree_ids.len())?;
-    same_length("target_ids", targets.len(), "target_treeids", tree_ids.len())?;
-    same_length("target_weights", weights.len(), "target_treeids", tree_ids.len())?;
-    let by_id: HashMap<i64, usize> = trees.iter().enumerate().map(|(index, tree)| (tree.id, index)).collect();
-    for (((&tree_id, &node_id), &target), &weight) in tree_ids.iter().zip(node_ids).zip(targets).zip(&weights)
-    {
-        if target != 0 {
-            return Err(OnnxError::node(
-                tree_id,
-                node_id,
-                format!("has a weight for target {target}, there is only target 0"),
-            ));
-        }
-        if !weight.is_finite() {
-            return Err(OnnxError::node(
-                tree_id,
-                node_id,
-                format!("has the weight {weight}, it must be finite"),
-            ));
-        }
-        let tree = by_id.get(&tree_id).map(|index| &mut trees[*index]);
-        let tree = tree.ok_or_else(|| OnnxError::tree(tree_id, "has weights but no nodes"))?;
-        let position = tree.positions.get(&node_id).copied();
-        let position =
-            position.ok_or_else(|| OnnxError::node(tree_id, node_id, "has a weight but does not exist"))?;
-        if tree.weights[position].replace(weight).is_some() {
-            return Err(OnnxError::node(tree_id, node_id, "has two weights"));
-        }
-    }
-    Ok(())
-}
-
-impl Grove {
-    fn finish(self, lists: &NodeLists<'_>, width: usize, ensemble: &mut Ensemble) -> Result<(), OnnxError> {
-        let nodes = (0..self.rows.len())
-            .map(|position| self.node(position, lists, width))
-            .collect::<Result<Vec<_>, _>>()?;
-        let order = self.order_from_root(&nodes, lists)?;
-        let mut moved_to = vec![0; nodes.len()];
-        for (new, &old) in order.iter().enumerate() {
-            moved_to[old] = new as u32;
-        }
-        for &old in &order {
-            let mut node = nodes[old];
-            if node.ask == Ask::Leaf {
-                node.yes = ensemble.weights.len() as u32;
-                ensemble.weights.push(node.value);
-                node.value = 0.0;
+        budget.check(count, 0)?;
+        let mut rows = Rows { list: Vec::with_capacity(count), trees: Vec::new(), leaves: 0 };
+        let mut names = Names::default();
+        let zeros = std::iter::repeat(0);
+        let children = on_true.zip(on_false).zip(missing.integers().chain(zeros));
+        let questions = features.zip(modes).zip(thresholds.reals());
+        for (((tree, id), question), ((on_true, on_false), missing)) in
+            tree_ids.integers().zip(ids).zip(questions).zip(children)
+        {
+            let ((feature, mode), threshold) = question;
+            let refuse = |reason: String| OnnxError::node(tree, id, reason);
+            let mut row = Row {
+                threshold,
+                tree: names.position(tree, &mut rows.trees),
+                id: u32::try_from(id).map_err(|_| refuse("has an id that is no small number".to_owned()))?,
+                on_true: rows.leaves as u32,
+                on_false: 0,
+                feature: 0,
+                mode: mode_of(mode).map_err(refuse)?,
+                is_missing_true: missing != 0,
+            };
+            if row.mode.is_some() {
+                check_threshold(threshold).map_err(refuse)?;
+                row.feature = feature_within(feature, width).map_err(refuse)?;
+                // An id that is no small number is none of the tree's.
+                let child = |side: &str, child: i64| {
+                    u32::try_from(child).map_err(|_| no_child(tree, id, side, child))
+                };
+                (row.on_true, row.on_false) = (child("true", on_true)?, child("false", on_false)?);
             } else {
-                node.yes = moved_to[node.yes as usize];
-                node.no = moved_to[node.no as usize];
+                rows.leaves += 1;
             }
-            ensemble.nodes.push(node);
+            rows.list.push(row);
         }
-        ensemble.ends.push(ensemble.nodes.len() as u32);
+        rows.sort()?;
+        Ok(rows)
+    }
+
+    /// By tree and id, which is how exporters write them; no id twice.
+    fn sort(&mut self) -> Result<(), OnnxError> {
+        let key = |row: &Row| (row.tree, row.id);
+        if !self.list.is_sorted_by_key(key) {
+            self.list.sort_unstable_by_key(key);
+        }
+        match self.list.windows(2).find(|pair| key(&pair[0]) == key(&pair[1])) {
+            Some(pair) => Err(self.refuse(&pair[0], "is there twice")),
+            None => Ok(()),
+        }
+    }
+
+    fn refuse(&self, row: &Row, reason: impl Into<String>) -> OnnxError {
+        OnnxError::node(self.trees[row.tree as usize], i64::from(row.id), reason)
+    }
+
+    /// The row of a node. Ids mostly count from 0, so that it stands where the id says.
+    fn find(&self, tree: u32, id: u32) -> Option<usize> {
+        self.list.binary_search_by_key(&(tree, id), |row| (row.tree, row.id)).ok()
+    }
+
+    /// The weights of all leaves, `heads` for each.
+    fn weights(&self, operator: &Operator<'_>, ensemble: &Ensemble) -> Result<Vec<f64>, OnnxError> {
+        let tree_ids = operator.integers("target_treeids")?;
+        let count = tree_ids.len();
+        let same = |name: &str, length: usize| same_length(name, length, "target_treeids", count);
+        let (ids, targets) = (operator.integers("target_nodeids")?, operator.integers("target_ids")?);
+        let weights = operator.reals("target_weights")?;
+        same("target_nodeids", ids.len())?;
+        same("target_ids", targets.len())?;
+        same("target_weights", weights.len())?;
+        let heads = ensemble.heads;
+        // Not a number: not yet said.
+        let mut found = vec![f64::NAN; self.leaves * heads];
+        let mut names = Names::of(&self.trees);
+        let targets = targets.integers().zip(weights.reals());
+        for ((tree_id, id), (target, weight)) in tree_ids.integers().zip(ids.integers()).zip(targets) {
+            let refuse = |reason: String| OnnxError::node(tree_id, id, reason);
+            let head = usize::try_from(target).ok().filter(|head| *head < heads).ok_or_else(|| {
+                refuse(format!("has a weight for target {target}, of {heads} counted from 0"))
+            })?;
+            if !weight.is_finite() {
+                return Err(refuse(format!("has the weight {weight}, it must be finite")));
+            }
+            let tree =
+                names.known(tree_id).ok_or_else(|| OnnxError::tree(tree_id, "has weights but no nodes"))?;
+            let row = u32::try_from(id).ok().and_then(|id| self.find(tree, id));
+            let row = row.ok_or_else(|| refuse("has a weight but does not exist".to_owned()))?;
+            if self.list[row].mode.is_some() {
+                return Err(refuse("has a weight but is not a leaf".to_owned()));
+            }
+            let place = &mut found[self.list[row].on_true as usize * heads + head];
+            if !std::mem::replace(place, weight).is_nan() {
+                return Err(refuse("has two weights".to_owned()));
+            }
+        }
+        self.fill(ensemble, found)
+    }
+
+    /// A leaf without a weight for one of several targets adds nothing to it; one without any is a mistake.
+    fn fill(&self, ensemble: &Ensemble, mut weights: Vec<f64>) -> Result<Vec<f64>, OnnxError> {
+        let is_sum = matches!(ensemble.aggregate, Aggregate::Sum | Aggregate::Average);
+        for row in self.list.iter().filter(|row| row.mode.is_none()) {
+            let weights = &mut weights[row.on_true as usize * ensemble.heads..][..ensemble.heads];
+            let missing = weights.iter().filter(|weight| weight.is_nan()).count();
+            if missing == weights.len() {
+                return Err(self.refuse(row, "is a leaf without a weight"));
+            }
+            if missing > 0 && !is_sum {
+                return Err(
+                    self.refuse(row, "has no weight for one of the targets, so that MIN and MAX cannot tell")
+                );
+            }
+            weights.iter_mut().filter(|weight| weight.is_nan()).for_each(|weight| *weight = 0.0);
+        }
+        Ok(weights)
+    }
+
+    /// Turns the ids of children into rows and says which rows have a parent; none may have two.
+    fn resolve(&mut self) -> Result<Vec<bool>, OnnxError> {
+        let mut has_parent = vec![false; self.list.len()];
+        for index in 0..self.list.len() {
+            let row = self.list[index];
+            if row.mode.is_none() {
+                continue;
+            }
+            let mut resolved = [0; 2];
+            for (place, (side, id)) in
+                [("true", row.on_true), ("false", row.on_false)].into_iter().enumerate()
+            {
+                let tree = self.trees[row.tree as usize];
+                let child = self
+                    .find(row.tree, id)
+                    .ok_or_else(|| no_child(tree, i64::from(row.id), side, i64::from(id)))?;
+                if std::mem::replace(&mut has_parent[child], true) {
+                    return Err(self.refuse(&self.list[child], "is the child of two branches"));
+                }
+                resolved[place] = child as u32;
+            }
+            (self.list[index].on_true, self.list[index].on_false) = (resolved[0], resolved[1]);
+        }
+        Ok(has_parent)
+    }
+
+    /// Plants each tree from its one root and sees that every node was reached.
+    fn plant(&self, has_parent: &[bool], ensemble: &mut Ensemble) -> Result<(), OnnxError> {
+        ensemble.nodes.reserve_exact(self.list.len());
+        let mut start = 0;
+        for tree in self.list.chunk_by(|one, other| one.tree == other.tree) {
+            let id = self.trees[tree[0].tree as usize];
+            let mut roots = (start..start + tree.len()).filter(|row| !has_parent[*row]);
+            let root = roots
+                .next()
+                .ok_or_else(|| OnnxError::tree(id, "runs in a circle: every node has a parent"))?;
+            if let Some(second) = roots.next() {
+                let (first, second) = (self.list[root].id, self.list[second].id);
+                return Err(OnnxError::tree(id, format!("has two roots, nodes {first} and {second}")));
+            }
+            if ensemble.plant(root as u32, |row| Ok(self.describe(row)))? != tree.len() {
+                return Err(self.lost(root as u32, start..start + tree.len()));
+            }
+            start += tree.len();
+        }
         Ok(())
     }
 
-    fn node(&self, position: usize, lists: &NodeLists<'_>, width: usize) -> Result<Node, OnnxError> {
-        let row = self.rows[position];
-        let node_id = lists.node_ids[row];
-        let refuse = |reason: String| OnnxError::node(self.id, node_id, reason);
-        let weight = self.weights[position];
-        let mode = lists.modes[row].as_slice();
-        if mode == b"LEAF" {
-            let value = weight.ok_or_else(|| refuse("is a leaf without a weight".to_owned()))?;
-            return Ok(Node { value, yes: 0, no: 0, feature: 0, ask: Ask::Leaf, missing_is_yes: false });
-        }
-        let threshold = lists.thresholds[row];
-        let is_missing_true = lists.missing_is_true.get(row).is_some_and(|flag| *flag != 0);
-        let below = threshold.next_down();
-        // What is asked of what, whether a yes is the mode's true, and where a missing value goes.
-        let (ask, value, is_true, missing_is_yes) = match mode {
-            b"BRANCH_LEQ" => (Ask::AtMost, threshold, true, is_missing_true),
-            b"BRANCH_LT" => (Ask::AtMost, below, true, is_missing_true),
-            b"BRANCH_GTE" => (Ask::AtMost, below, false, !is_missing_true),
-            b"BRANCH_GT" => (Ask::AtMost, threshold, false, !is_missing_true),
-            b"BRANCH_EQ" => (Ask::Equal, threshold, true, is_missing_true),
-            // NaN is unequal to everything, so it takes the true child whatever the flag says.
-            b"BRANCH_NEQ" => (Ask::Equal, threshold, false, false),
-            other => {
-                return Err(refuse(format!("has the unknown mode `{}`", String::from_utf8_lossy(other))));
+    fn describe(&self, row: u32) -> Node {
+        let row = &self.list[row as usize];
+        match row.mode {
+            None => Node::leaf(row.on_true),
+            Some(mode) => {
+                let missing = row.is_missing_true;
+                Node::branch(mode, row.feature, row.threshold, missing, row.on_true, row.on_false)
             }
-        };
-        if weight.is_some() {
-            return Err(refuse("has a weight but is not a leaf".to_owned()));
         }
-        // LightGBM writes `x <= inf` to tell missing values from all others; the other two say nothing.
-        if threshold.is_nan() || threshold == f64::NEG_INFINITY {
-            return Err(refuse(format!("compares with {threshold}, which no value can be below")));
-        }
-        let feature = lists.features[row];
-        let within = usize::try_from(feature).is_ok_and(|feature| feature < width);
-        let feature = u32::try_from(feature).ok().filter(|_| within);
-        let feature = feature.ok_or_else(|| {
-            refuse(format!("reads feature {}, the card names {width} (counted from 0)", lists.features[row]))
-        })?;
-        let on_true = self.child(node_id, "true", lists.true_ids[row])? as u32;
-        let on_false = self.child(node_id, "false", lists.false_ids[row])? as u32;
-        let (yes, no) = if is_true { (on_true, on_false) } else { (on_false, on_true) };
-        Ok(Node { value, yes, no, feature, ask, missing_is_yes })
     }
 
-    fn child(&self, node_id: i64, side: &str, child: i64) -> Result<usize, OnnxError> {
-        let position = self.positions.get(&child).copied();
-        position.ok_or_else(|| {
-            OnnxError::node(
-                self.id,
-                node_id,
-                format!("names node {child} as its {side} child, which does not exist"),
-            )
+    /// Names a node that is not reached from the root.
+    fn lost(&self, root: u32, tree: Range<usize>) -> OnnxError {
+        let mut reached = vec![false; tree.len()];
+        let mut open = vec![root as usize];
+        while let Some(at) = open.pop() {
+            reached[at - tree.start] = true;
+            let row = &self.list[at];
+            if row.mode.is_some() {
+                open.extend([row.on_true as usize, row.on_false as usize]);
+            }
+        }
+        let lost = reached.iter().position(|reached| !reached).unwrap_or(0);
+        self.refuse(&self.list[tree.start + lost], "is never reached from the root: it is part of a circle")
+    }
+}
+
+/// Numbers trees by their first appearance.
+#[derive(Default)]
+struct Names {
+    table: HashMap<i64, u32>,
+    /// The newest answer: lists name a tree many times in a row.
+    last: Option<(i64, u32)>,
+}
+
+impl Names {
+    fn of(trees: &[i64]) -> Names {
+        Names { table: trees.iter().copied().zip(0..).collect(), last: None }
+    }
+
+    /// The number of a tree; a new one is appended to `trees`.
+    fn position(&mut self, id: i64, trees: &mut Vec<i64>) -> u32 {
+        self.known(id).unwrap_or_else(|| {
+            let position = trees.len() as u32;
+            trees.push(id);
+            self.table.insert(id, position);
+            self.last = Some((id, position));
+            position
         })
     }
 
-    /// Positions from the root downwards, true child first; that every node is in it exactly once is what makes it a tree.
-    fn order_from_root(&self, nodes: &[Node], lists: &NodeLists<'_>) -> Result<Vec<usize>, OnnxError> {
-        let node_id = |position: usize| lists.node_ids[self.rows[position]];
-        let mut has_parent = vec![false; nodes.len()];
-        for node in nodes {
-            for child in children(node) {
-                if std::mem::replace(&mut has_parent[child], true) {
-                    return Err(OnnxError::node(self.id, node_id(child), "is the child of two branches"));
-                }
-            }
+    fn known(&mut self, id: i64) -> Option<u32> {
+        if let Some((_, position)) = self.last.filter(|(last, _)| *last == id) {
+            return Some(position);
         }
-        let mut roots = (0..nodes.len()).filter(|position| !has_parent[*position]);
-        let root = roots
-            .next()
-            .ok_or_else(|| OnnxError::tree(self.id, "runs in a circle: every node has a parent"))?;
-        if let Some(second) = roots.next() {
-            return Err(OnnxError::tree(
-                self.id,
-                format!("has two roots, nodes {} and {}", node_id(root), node_id(second)),
-            ));
-        }
-        let mut order = Vec::with_capacity(nodes.len());
-        let mut open = vec![root];
-        while let Some(position) = open.pop() {
-            order.push(position);
-            // The last one in is the first one out.
-            open.extend(children(&nodes[position]).rev());
-        }
-        if order.len() == nodes.len() {
-            return Ok(order);
-        }
-        let mut reached = vec![false; nodes.len()];
-        order.iter().for_each(|position| reached[*position] = true);
-        let lost = reached.iter().position(|reached| !reached).map_or(0, node_id);
-        Err(OnnxError::node(self.id, lost, "is never reached from the root: it is part of a circle"))
+        let position = *self.table.get(&id)?;
+        self.last = Some((id, position));
+        Some(position)
     }
 }
 
-fn children(node: &Node) -> impl DoubleEndedIterator<Item = usize> + use<> {
-    let both =
-        if node.ask == Ask::Leaf { [None; 2] } else { [Some(node.yes as usize), Some(node.no as usize)] };
-    both.into_iter().flatten()
+fn no_child(tree: i64, id: i64, side: &str, child: i64) -> OnnxError {
+    OnnxError::node(tree, id, format!("names node {child} as its {side} child, which does not exist"))
 }
 
-fn same_length(name: &str, length: usize, other: &str, expected: usize) -> Result<(), OnnxError> {
+/// The comparison of a mode; none for a leaf.
+fn mode_of(name: &[u8]) -> Result<Option<Mode>, String> {
+    match name {
+        b"LEAF" => Ok(None),
+        b"BRANCH_LEQ" => Ok(Some(Mode::Leq)),
+        b"BRANCH_LT" => Ok(Some(Mode::Lt)),
+        b"BRANCH_GTE" => Ok(Some(Mode::Gte)),
+        b"BRANCH_GT" => Ok(Some(Mode::Gt)),
+        b"BRANCH_EQ" => Ok(Some(Mode::Eq)),
+        b"BRANCH_NEQ" => Ok(Some(Mode::Neq)),
+        other => Err(format!("has the unknown mode `{}`", String::from_utf8_lossy(other))),
+    }
+}
+
+pub(super) fn same_length(name: &str, length: usize, other: &str, expected: usize) -> Result<(), OnnxError> {
     if length == expected {
         Ok(())
     } else {
         Err(OnnxError::attribute(name, format!("has {length} entries, `{other}` has {expected}")))
-    }
-}
-
-fn integers<'a>(node: &'a NodeProto, name: &str) -> &'a [i64] {
-    node.attribute(name).map_or(&[], |attribute| attribute.ints.as_slice())
-}
-
-/// A list of reals: as floats, or as the tensor that stands for them since version 3 of the operator; not both.
-fn reals(node: &NodeProto, name: &str) -> Result<Vec<f64>, OnnxError> {
-    let floats = node.attribute(name).map_or(&[][..], |attribute| attribute.floats.as_slice());
-    let tensor_name = format!("{name}_as_tensor");
-    match node.attribute(&tensor_name).and_then(|attribute| attribute.t.as_ref()) {
-        None => Ok(floats.iter().map(|value| f64::from(*value)).collect()),
-        Some(_) if !floats.is_empty() => {
-            Err(OnnxError::attribute(&tensor_name, format!("is there together with `{name}`")))
-        }
-        Some(tensor) => tensor.reals().map_err(|reason| OnnxError::attribute(&tensor_name, reason)),
-    }
-}
-
-fn text(node: &NodeProto, name: &str, default: &str) -> Result<String, OnnxError> {
-    match node.attribute(name) {
-        None => Ok(default.to_owned()),
-        Some(attribute) => {
-            String::from_utf8(attribute.s.clone()).map_err(|_| OnnxError::attribute(name, "is not text"))
-        }
     }
 }

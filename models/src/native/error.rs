@@ -12,6 +12,12 @@ pub enum OnnxError {
     TooLarge { limit: usize },
     #[error("the model file is not a whole ONNX model ({reason}): copy or export it again")]
     Decode { reason: String },
+    #[error("the model file is not a whole CatBoost JSON model ({reason}): copy or export it again")]
+    Json { reason: String },
+    #[error(
+        "the model file unpacks to more than four times its size: no exporter writes trees that small, refused"
+    )]
+    Hungry,
     #[error("the model file has no graph: it is not an ONNX model, or it is empty")]
     NoGraph,
     #[error("the model defines its own function `{name}`: export it without functions")]
@@ -27,7 +33,9 @@ pub enum OnnxError {
     #[error(
         "the card names {card} features, the model file takes {file}: the list of names must be the one it was trained with"
     )]
-    Width { card: usize, file: i64 },
+    Width { card: usize, file: usize },
+    #[error("the model takes no features: a prediction must depend on something")]
+    NoFeatures,
     #[error("the graph has {count} outputs, it must have one: the prediction")]
     Outputs { count: usize },
     #[error("the value `{name}` is made by two nodes")]
@@ -38,7 +46,9 @@ pub enum OnnxError {
     Cycle { node: String },
     #[error("{node} is not on the way from the input to the output: only single chains can be run")]
     OffChain { node: String },
-    #[error("the graph has no TreeEnsembleRegressor: the native engine runs tree ensembles only")]
+    #[error(
+        "the graph has no TreeEnsembleRegressor or TreeEnsemble: the native engine runs tree ensembles only"
+    )]
     NoEnsemble,
     #[error("the native engine does not run {node}")]
     UnsupportedNode { node: String },
@@ -59,6 +69,19 @@ pub enum OnnxError {
 impl OnnxError {
     pub(super) fn attribute(attribute: &str, reason: impl Into<String>) -> OnnxError {
         OnnxError::Attribute { attribute: attribute.to_owned(), reason: reason.into() }
+    }
+
+    /// What is wrong within an attribute, said of the attribute.
+    pub(super) fn within(attribute: &str, error: OnnxError) -> OnnxError {
+        OnnxError::attribute(attribute, error.reason())
+    }
+
+    /// The reason alone, where another sentence goes around it.
+    pub(super) fn reason(self) -> String {
+        match self {
+            OnnxError::Decode { reason } => reason,
+            other => other.to_string(),
+        }
     }
 
     pub(super) fn node(tree: i64, node: i64, reason: impl Into<String>) -> OnnxError {

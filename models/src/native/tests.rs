@@ -1,12 +1,15 @@
 //! What the reader refuses, one row per sentence, and what a small tree answers.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
+mod formats;
+
 use proptest::prelude::*;
 use prost::Message;
 
-use super::onnx::{
-    AttributeProto, DOUBLE, Dimension, FLOAT, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto,
-    TensorShape, TensorType, TypeProto, ValueInfoProto,
+use super::onnx::{DOUBLE, FLOAT};
+use super::proto::{
+    AttributeProto, Dimension, FunctionProto, GraphProto, ModelProto, NodeProto, TensorProto, TensorShape,
+    TensorType, TypeProto, ValueInfoProto,
 };
 use super::{MAX_MODEL_BYTES, NativeEngine};
 use crate::{Engine, FeatureMatrix};
@@ -162,7 +165,7 @@ fn a_graph_that_is_not_a_chain_around_one_ensemble_is_refused_by_name() {
         (|model| graph(model).node[0].domain.clear(), "does not run `TreeEnsembleRegressor` named `trees`"),
         (
             |model| graph(model).node[0].op_type = "TreeEnsembleClassifier".to_owned(),
-            "has no TreeEnsembleRegressor",
+            "has no TreeEnsembleRegressor or TreeEnsemble",
         ),
         (
             |model| {
@@ -200,9 +203,9 @@ fn a_graph_that_is_not_a_chain_around_one_ensemble_is_refused_by_name() {
 fn an_ensemble_that_is_not_trees_is_refused_with_tree_node_and_feature() {
     let cases: &[Refusal] = &[
         (|model| set(model, text("post_transform", "LOGISTIC")), "`post_transform` is LOGISTIC"),
-        (|model| set(model, AttributeProto { i: 2, ..attribute("n_targets") }), "`n_targets` is 2"),
+        (|model| set(model, AttributeProto { i: 65, ..attribute("n_targets") }), "`n_targets` is 65"),
         (|model| set(model, text("aggregate_function", "MEDIAN")), "`aggregate_function` is MEDIAN"),
-        (|model| set(model, reals("base_values", &[1.0, 2.0])), "`base_values` has 2 values"),
+        (|model| set(model, reals("base_values", &[1.0, 2.0])), "`base_values` has 2 values for 1 targets"),
         (|model| set(model, reals("base_values", &[f32::NAN])), "`base_values` is NaN"),
         (|model| set(model, integers("membership_values", &[1])), "`membership_values` is not known"),
         (
@@ -255,7 +258,10 @@ fn an_ensemble_that_is_not_trees_is_refused_with_tree_node_and_feature() {
             "node 9 of tree 0 has a weight but does not exist",
         ),
         (|model| set(model, integers("target_treeids", &[0, 9])), "tree 9 has weights but no nodes"),
-        (|model| set(model, integers("target_ids", &[0, 1])), "node 2 of tree 0 has a weight for target 1"),
+        (
+            |model| set(model, integers("target_ids", &[0, 1])),
+            "node 2 of tree 0 has a weight for target 1, of 1 counted from 0",
+        ),
         (
             |model| {
                 set(model, integers("target_nodeids", &[1, 2, 0]));
@@ -311,13 +317,10 @@ fn tensors_are_read_in_every_spelling_and_refused_when_they_do_not_add_up() {
         assert_eq!(answers(&model, 2, &[&[0.0, 10.0], &[0.0, 10.1]]), [1.5, 2.5]);
     }
     let bad = [
-        (
-            TensorProto { raw_data: raw[1..].to_vec(), ..tensor(DOUBLE, &[3]) },
-            "holds 23 bytes, not a multiple of 8",
-        ),
+        (TensorProto { raw_data: raw[1..].to_vec(), ..tensor(DOUBLE, &[3]) }, "ends within a number"),
         (
             TensorProto { raw_data: raw.clone(), ..tensor(DOUBLE, &[2]) },
-            "declares the shape [2] and holds 3 values",
+            "declares a shape of other size and holds 3 values",
         ),
         (TensorProto { raw_data: raw.clone(), ..tensor(DOUBLE, &[i64::MAX, 3]) }, "and holds 3 values"),
         (TensorProto { raw_data: raw.clone(), ..tensor(7, &[3]) }, "has element type 7"),
@@ -412,25 +415,19 @@ fn a_file_beyond_the_limit_is_refused_unread() {
 }
 
 #[test]
-fn a_small_file_that_unpacks_to_gigabytes_is_refused_before_it_is_decoded() {
+fn a_small_file_that_would_unpack_to_gigabytes_is_refused_before_it_does() {
     let mut many_nodes = stump();
     graph(&mut many_nodes).node.resize(20_001, NodeProto::default());
-    let mut many_texts = stump();
-    set(&mut many_texts, strings("nodes_modes", &vec![""; 4_000_001]));
     let mut long_shape = stump();
     graph(&mut long_shape).input[0] = value("features", FLOAT, Some(&vec![-1; 40_000]));
-    for (model, words) in [
-        (many_nodes, "more than 20000 parts"),
-        (many_texts, "more than 4000000 parts or texts"),
-        (long_shape, "larger than 64 KiB"),
-    ] {
+    for (model, words) in [(many_nodes, "more than 20000 parts"), (long_shape, "more than 20000 parts")] {
         let sentence = load(&model, 2).unwrap_err();
         assert!(sentence.contains(words), "{sentence}");
     }
     // A group in front (tags 20, start and end) must not hide what follows.
     let grouped = [vec![0xa3, 0x01, 0xa4, 0x01], stump().encode_to_vec()].concat();
     let sentence = NativeEngine::from_onnx(&grouped, 2).unwrap_err().to_string();
-    assert!(sentence.contains("it has groups"), "{sentence}");
+    assert!(sentence.contains("cannot be read"), "{sentence}");
 }
 
 #[test]
