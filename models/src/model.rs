@@ -185,6 +185,18 @@ impl Model {
         if value.is_finite() { Ok(value) } else { Err(NoPrediction::NotFinite) }
     }
 
+    /// What runs it, for measuring; answers of a model of margins lack the line here.
+    pub fn engine(&self) -> &dyn Engine {
+        self.engine.as_ref()
+    }
+
+    /// How far the answer to a reference vector lies from the card's, at most, relative to `max(1, |expected|)`.
+    pub fn largest_deviation(&self) -> Result<f64, PredictError> {
+        let answers = answers_to_references(&self.card, self.engine.as_ref())?;
+        let deviations = self.card.references.iter().zip(answers);
+        Ok(deviations.map(|(reference, got)| deviation(reference.expected, got)).fold(0.0, f64::max))
+    }
+
     /// The sentence for a refusal of [`Model::predict`].
     pub fn explain(&self, refusal: NoPrediction) -> String {
         let system = &self.card.system_id;
@@ -231,24 +243,30 @@ fn check_sha256(name: &str, expected: &str, bytes: &[u8]) -> Result<(), LoadErro
 }
 
 fn replay(card: &Card, engine: &dyn Engine) -> Result<(), LoadError> {
-    let mut rows = FeatureMatrix::with_capacity(card.width(), card.references.len());
-    for (index, reference) in card.references.iter().enumerate() {
-        let got = reference.inputs.len();
-        rows.push_row(&reference.inputs).map_err(|_| CardError::ReferenceWidth {
-            index,
-            got,
-            width: card.width(),
-        })?;
-    }
-    let mut out = vec![0.0; rows.rows()];
-    engine.predict(&rows, &mut out)?;
-    for (index, (reference, got)) in card.references.iter().zip(out).enumerate() {
+    let answers = answers_to_references(card, engine)?;
+    for (index, (reference, got)) in card.references.iter().zip(answers).enumerate() {
         let expected = reference.expected;
         // Written so that NaN is a failure.
-        let near = (got - expected).abs() <= REFERENCE_TOLERANCE * expected.abs().max(1.0);
+        let near = deviation(expected, got) <= REFERENCE_TOLERANCE;
         if !near {
             return Err(LoadError::Reference { index, expected, got });
         }
     }
     Ok(())
+}
+
+fn answers_to_references(card: &Card, engine: &dyn Engine) -> Result<Vec<f64>, PredictError> {
+    let mut rows = FeatureMatrix::with_capacity(card.width(), card.references.len());
+    for reference in &card.references {
+        // A parsed card has references of its width only.
+        rows.push_row(&reference.inputs)
+            .map_err(|error| PredictError::Width { expected: error.width, got: error.got })?;
+    }
+    let mut answers = vec![0.0; rows.rows()];
+    engine.predict(&rows, &mut answers)?;
+    Ok(answers)
+}
+
+fn deviation(expected: f64, got: f64) -> f64 {
+    (got - expected).abs() / expected.abs().max(1.0)
 }

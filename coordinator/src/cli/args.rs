@@ -139,14 +139,10 @@ pub(crate) enum Command {
     Predictions(PredictionsArgs),
     /// Show or resize the workers
     Workers(WorkersArgs),
-    /// List the models, and those that were refused
+    /// List, verify and import models, or look into one
     ///
-    /// Loads each card as the server does: hash, width, reference vectors. Exit code 3 when one is refused.
-    Models {
-        /// What to do with them; default: list
-        #[command(subcommand)]
-        command: Option<local::models::ModelsCommand>,
-    },
+    /// Without a subcommand: list them.
+    Models(local::models::ModelsArgs),
     /// List runs of any stage, newest first
     Runs(local::runs::RunsArgs),
     /// Ask the tables one read-only question

@@ -31,7 +31,6 @@ use self::config::ConfigCommand;
 pub use self::exit::Exit;
 pub use self::failure::Failure;
 use self::local::features::FeaturesCommand;
-use self::local::models::ModelsCommand;
 use self::output::Output;
 use crate::config::Config;
 use crate::engine;
@@ -72,7 +71,6 @@ fn run(cli: &Cli, out: Output) -> Result<Exit, Failure> {
         Command::Serve(_) => on_actor_system(local::serve::serve(&config, out)),
         Command::Demo(args) => on_actor_system(local::demo::demo(args, &config, out)),
         Command::Bench(command) => on_actor_system(local::bench::bench(command, &config, out)),
-        Command::Models { command: None } => local::models::models(&config, out),
         _ => on_runtime(other(cli, &config, out)),
     }
 }
@@ -105,14 +103,11 @@ async fn other(cli: &Cli, config: &Config, out: Output) -> Result<Exit, Failure>
         Command::Runs(args) => local::runs::runs(args, config, out).await,
         Command::Sql(args) => local::sql::sql(args, config, out).await,
         Command::Doctor(args) => local::doctor::doctor(args, config, out).await,
-        Command::Models { command: Some(ModelsCommand::Evaluate(args)) } => {
-            local::evaluate::evaluate(args, config, out).await
-        }
+        Command::Models(args) => local::models::models(args, config, out).await,
         // Answered by `run` before a runtime is there.
         Command::Demo(_)
         | Command::Serve(_)
         | Command::Bench(_)
-        | Command::Models { command: None }
         | Command::Config(_)
         | Command::Completions { .. } => Ok(Exit::Ok),
     }

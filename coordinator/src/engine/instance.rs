@@ -15,6 +15,7 @@ use state::{OpenOptions, Paired};
 use warehouse::{ModelRow, Warehouse};
 use workers::{ModelShelf, PoolHandle, PoolSize, Rulebook, WorkerContext};
 
+use super::reload::{self, Listing};
 use super::{BatchDefaults, Bells, Context, ContextParts, relay, supervisor};
 use crate::config::{self, Config};
 use crate::service::Service;
@@ -35,9 +36,14 @@ pub struct Instance {
 impl Instance {
     /// Opens the stores, loads the models and starts the actors. Call it inside [`run`].
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        // Before the first load: what changes after this look is a change.
+        let models = config.models.clone().map(|folder| (Listing::of(&folder), folder));
         let (context, bells) = open(config).await?;
         let pool = start_pool(config, &context)?;
         start_actors(&context, bells);
+        if let Some((listing, folder)) = models {
+            tokio::spawn(reload::run(Arc::clone(&context), folder, listing));
+        }
         let service = Service::new(Arc::clone(&context), pool.clone());
         Ok(Self { service, context, pool })
     }
@@ -69,14 +75,10 @@ async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
             warehouse.id()
         );
     }
-    let now = warehouse.now().await?;
     let shelf = Arc::new(ModelShelf::new(Registry::load(config.models.as_deref()), contract));
     for refused in shelf.registry().refused() {
         tracing::warn!(model = %refused.origin, "model refused: {}", refused.reason);
     }
-    let known =
-        shelf.registry().models().iter().map(|model| model_row(model, contract, now)).collect::<Vec<_>>();
-    warehouse.put_models(&known).await.context("note the models in the warehouse")?;
     let parts = ContextParts {
         store,
         warehouse,
@@ -89,7 +91,18 @@ async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
             min_minutes: config.min_minutes,
         },
     };
-    Ok(Context::new(parts))
+    let (context, bells) = Context::new(parts);
+    note_models(&context).await.context("note the models in the warehouse")?;
+    Ok((context, bells))
+}
+
+/// Writes the served models into the `models` table, each hash once.
+pub(super) async fn note_models(context: &Context) -> Result<(), warehouse::Error> {
+    let now = context.warehouse.now().await?;
+    let registry = context.shelf.registry();
+    let known: Vec<ModelRow> =
+        registry.models().iter().map(|model| model_row(model, context.contract, now)).collect();
+    context.warehouse.put_models(&known).await
 }
 
 /// A model as the `models` table keeps it: by its hash, so that a row of `predictions` can always be explained.

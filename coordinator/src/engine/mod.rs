@@ -13,6 +13,7 @@ mod gather;
 mod health;
 mod instance;
 mod relay;
+mod reload;
 mod supervisor;
 mod watch;
 

@@ -36,6 +36,8 @@ pub fn describe() {
     describe_gauge!("tipoff_open_jobs", "Jobs of open batches by place.");
     describe_gauge!("tipoff_workers", "Workers of this process: wanted, and alive.");
     describe_gauge!("tipoff_worker_threads_abandoned", "Prediction threads that were left behind.");
+    describe_gauge!("tipoff_model_age_days", "Days from a model's last day of training to today.");
+    describe_gauge!("tipoff_models_refused", "Models that cannot run.");
     describe_gauge!("tipoff_leases", "Live leases of every process.");
     describe_gauge!("tipoff_staged_rows", "Rows of open batches that wait for the verdict.");
 }
@@ -58,6 +60,14 @@ pub(crate) async fn page(service: &Service) -> Option<String> {
         gauge!("tipoff_open_jobs", "place" => "queued").set(sum(|batch| batch.progress.queued));
         gauge!("tipoff_open_jobs", "place" => "leased").set(sum(|batch| batch.progress.leased));
         gauge!("tipoff_staged_rows").set(sum(|batch| batch.rows.staged));
+    }
+    if let Ok(models) = service.models().await {
+        gauge!("tipoff_models_refused").set(models.refused.len() as f64);
+        for model in models.models {
+            let Some(age) = model.age_days else { continue };
+            let (system, market) = (model.system_id.to_string(), model.market.to_string());
+            gauge!("tipoff_model_age_days", "system" => system, "market" => market).set(age as f64);
+        }
     }
     if let Ok(workers) = service.workers().await {
         gauge!("tipoff_leases").set(workers.leases.len() as f64);

@@ -22,6 +22,11 @@ pub(crate) enum BenchCommand {
     /// Simulates sixty days in a temporary folder, then measures so many batches of the last one through the real parts,
     /// with the state in the store of --state. The median is the figure to quote.
     Batch(super::bench_batch::BatchArgs),
+
+    /// Time one model, a batch of rows at a time, on one thread
+    ///
+    /// The rows are invented, the same each time. The median and the least time of a batch, per row, in microseconds.
+    Inference(super::bench_inference::InferenceArgs),
 }
 
 /// Arguments of `tipoff bench jobs`.
@@ -45,6 +50,7 @@ pub(crate) async fn bench(command: &BenchCommand, config: &Config, out: Output) 
     let args = match command {
         BenchCommand::Jobs(args) => args,
         BenchCommand::Batch(args) => return super::bench_batch::bench_batch(args, config, out).await,
+        BenchCommand::Inference(args) => return super::bench_inference::bench_inference(args, config, out),
     };
     make_folders(config)?;
     let store = state::open(&config.state, OpenOptions::default()).await.map_err(Failure::failed)?;

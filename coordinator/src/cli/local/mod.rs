@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod bench_batch;
+mod bench_inference;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;

@@ -2,5 +2,6 @@
 
 mod incidents;
 mod life;
+mod models;
 mod operators;
 mod zombie;

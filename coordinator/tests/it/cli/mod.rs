@@ -2,6 +2,7 @@
 
 mod evaluate;
 mod local;
+mod models;
 mod server;
 
 use std::path::Path;

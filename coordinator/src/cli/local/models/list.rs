@@ -1,32 +1,19 @@
-//! `tipoff models`: what this build and folder can answer with.
+//! `tipoff models list`: what this build and folder can answer with.
 
 use jiff::Timestamp;
 use proto::Role;
 use proto::league_time::league_date;
 
-use super::evaluate::EvaluateArgs;
-use super::tables::load_models;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::local::tables::load_models;
 use crate::cli::output::{Output, table};
 use crate::cli::render::number;
 use crate::config::Config;
 use crate::service::{Models, models_of};
 
-/// What can be done with models, besides listing them.
-#[derive(Debug, clap::Subcommand)]
-pub(crate) enum ModelsCommand {
-    /// Judge the models on days that are over
-    ///
-    /// Predicts every game as of its tip-off, as a batch would, and compares with the results: errors beside the line's,
-    /// probabilities beside the market's, returns by size of the margin, each with an interval over dates. With --models
-    /// DIR/2025-10-27/… each date is answered by the newest folder named by a day not after it. Rows of models trained on
-    /// their date or later are left out. Exit code 3 when a date or model could not be evaluated.
-    Evaluate(EvaluateArgs),
-}
-
-/// `tipoff models`.
-pub(crate) fn models(config: &Config, out: Output) -> Result<Exit, Failure> {
+/// `tipoff models list`.
+pub(super) fn list(config: &Config, out: Output) -> Result<Exit, Failure> {
     let registry = load_models(config);
     let models = models_of(&registry, league_date(Timestamp::now()));
     out.either(&models, page)?;
