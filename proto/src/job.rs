@@ -100,8 +100,8 @@ pub struct Job {
     pub run_mode: RunMode,
     /// Markets wanted, sorted.
     pub markets: Vec<Market>,
-    /// Systems wanted, sorted.
-    pub systems: Vec<SystemId>,
+    /// The rows wanted: every market with each system that the batch pins a model of for it, sorted.
+    pub wanted: Vec<(Market, SystemId)>,
     /// False when the quoted name fits no player of the two teams.
     pub player_resolved: bool,
     /// Quotes of the wanted markets seen before the as-of: each book's newest, main and alternates.
@@ -127,6 +127,6 @@ pub struct Job {
 impl Job {
     /// Rows this job owes: one for each wanted market and system.
     pub fn rows_owed(&self) -> u32 {
-        (self.markets.len() * self.systems.len()) as u32
+        self.wanted.len() as u32
     }
 }

@@ -35,15 +35,16 @@ fn canonical_text(job: &Job, pins: &[ModelPin], policy_text: &str) -> String {
     for market in job.markets.iter().collect::<BTreeSet<_>>() {
         line(&mut text, "market", market);
     }
-    for system in job.systems.iter().collect::<BTreeSet<_>>() {
-        line(&mut text, "system", system);
+    let wanted: BTreeSet<_> = job.wanted.iter().collect();
+    for (market, system) in &wanted {
+        line(&mut text, "wanted", format_args!("{market}|{system}"));
     }
     let quotes: BTreeSet<String> =
         job.quotes.iter().filter(|q| q.is_main && job.markets.contains(&q.market)).map(quote_text).collect();
     for quote in quotes {
         line(&mut text, "quote", quote);
     }
-    let is_ours = |pin: &&ModelPin| job.markets.contains(&pin.market) && job.systems.contains(&pin.system_id);
+    let is_ours = |pin: &&ModelPin| wanted.contains(&(pin.market.clone(), pin.system_id.clone()));
     for pin in pins.iter().filter(is_ours).collect::<BTreeSet<_>>() {
         line(&mut text, "model", format_args!("{}|{}|{}", pin.system_id, pin.market, pin.sha256));
     }
@@ -182,7 +183,7 @@ mod tests {
             hash(&Job { features: Some(vector(&[("points_avg_last_5", Feature::missing())])), ..job() }),
             hash(&Job { inputs_ingested_at: Some(Timestamp::MAX), ..job() }),
             hash(&Job { player_resolved: false, ..job() }),
-            hash(&Job { systems: vec!["sys_a".parse().unwrap()], ..job() }),
+            hash(&Job { wanted: vec![(Market::points(), "sys_a".parse().unwrap())], ..job() }),
             hash(&Job { features: Some(low.clone()), run_mode: RunMode::Overnight, ..job() }),
             hash(&Job { features: Some(low), run_mode: RunMode::LastCall, ..job() }),
             hash(&without_provenance),

@@ -102,7 +102,7 @@ fn job_of(
         as_of,
         run_mode: wanted.run_mode,
         markets: wanted.markets.clone(),
-        systems: wanted.systems.clone(),
+        wanted: wanted.pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect(),
         player_resolved: quotes.is_none_or(|quotes| quotes.resolved),
         quotes: quotes.map(|quotes| quotes.quotes.clone()).unwrap_or_default(),
         event_newest_snapshot: game.newest_snapshot,

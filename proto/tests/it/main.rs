@@ -20,7 +20,7 @@ fn job() -> Job {
         as_of: "2024-03-29T20:00:00Z".parse().unwrap(),
         run_mode: RunMode::Overnight,
         markets: vec![Market::points()],
-        systems: vec!["catboost_v1".parse().unwrap()],
+        wanted: vec![(Market::points(), "catboost_v1".parse().unwrap())],
         player_resolved: true,
         quotes: vec![Quote {
             book: Some("draftkings".into()),

@@ -87,23 +87,21 @@ impl<'a> Rows<'a> {
         lines: &Lines,
     ) -> Self {
         let mut rows = Rows { run: Vec::new(), refused: Vec::new(), read: Default::default() };
-        for market in &job.markets {
-            for system in &job.systems {
-                let wanted = needs.iter().find(|n| &n.system_id == system && &n.market == market);
-                let verdict = line_of(market, lines)
-                    .and_then(|()| {
-                        wanted.ok_or_else(|| (Code::Model, format!("has no model that can run for {market}")))
-                    })
-                    .and_then(|needs| defaults(needs, contract, vector).map(|()| needs));
-                match verdict {
-                    Ok(needs) => {
-                        rows.read.extend(&needs.features);
-                        rows.run.push(needs);
-                    }
-                    Err((code, why)) => {
-                        let note = row_note(system, market, code, &why);
-                        rows.refused.push((system.clone(), market.clone(), note));
-                    }
+        for (market, system) in &job.wanted {
+            let wanted = needs.iter().find(|n| &n.system_id == system && &n.market == market);
+            let verdict = line_of(market, lines)
+                .and_then(|()| {
+                    wanted.ok_or_else(|| (Code::Model, format!("has no model that can run for {market}")))
+                })
+                .and_then(|needs| defaults(needs, contract, vector).map(|()| needs));
+            match verdict {
+                Ok(needs) => {
+                    rows.read.extend(&needs.features);
+                    rows.run.push(needs);
+                }
+                Err((code, why)) => {
+                    let note = row_note(system, market, code, &why);
+                    rows.refused.push((system.clone(), market.clone(), note));
                 }
             }
         }

@@ -19,7 +19,7 @@ pub(crate) fn job() -> Job {
         as_of: at(AS_OF),
         run_mode: RunMode::Overnight,
         markets: vec![Market::points()],
-        systems: vec!["sys_a".parse().unwrap(), "sys_b".parse().unwrap()],
+        wanted: ["sys_a", "sys_b"].map(|system| (Market::points(), system.parse().unwrap())).to_vec(),
         player_resolved: true,
         quotes: three_books(),
         event_newest_snapshot: Some(at(SEEN)),

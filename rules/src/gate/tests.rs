@@ -318,6 +318,7 @@ fn several_markets_are_accounted_apart() {
     let rebounds: Market = "rebounds".parse().unwrap();
     let mut job = job();
     job.markets.push(rebounds.clone());
+    job.wanted.extend(["sys_a", "sys_b"].map(|system| (rebounds.clone(), system.parse().unwrap())));
     job.quotes.push(Quote { market: rebounds.clone(), ..quote("fanduel", "7.5", "-110", "") });
     let mut all_needs = needs();
     all_needs.push(SystemNeeds { market: rebounds.clone(), ..needs().remove(1) });
@@ -391,6 +392,7 @@ proptest! {
         let rebounds: Market = "rebounds".parse().unwrap();
         let mut job = job();
         job.markets.push(rebounds.clone());
+        job.wanted.extend(["sys_a", "sys_b"].map(|system| (rebounds.clone(), system.parse().unwrap())));
         if with_rebounds {
             job.quotes.push(Quote { market: rebounds.clone(), ..quote("fanduel", "7.5", "-110", "-110") });
         }

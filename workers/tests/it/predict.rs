@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use proto::codec::decode_outcome;
 use proto::{
-    Code, Feature, FeatureSource, GameStatus, InjuryStatus, Job, Outcome, OutcomeKind, Recommendation,
+    Code, Feature, FeatureSource, GameStatus, InjuryStatus, Job, Market, Outcome, OutcomeKind, Recommendation,
 };
 use protocol::ops::{ClaimedJob, Completion};
 use protocol::worker::JobResult;
@@ -150,7 +150,7 @@ fn every_path_through_the_gates() {
             "no system is left",
             |j| {
                 defaulted(j, &["points_avg_last_5", "points_avg_season"]);
-                j.systems.pop();
+                j.wanted.pop();
             },
             Code::FeatureQuality,
             0,
@@ -197,7 +197,7 @@ fn every_path_through_the_gates() {
             "the only system lacks it",
             |j| {
                 j.features = Some(vector(&[("avg_points_vs_opponent", Feature::missing())]));
-                j.systems = vec!["gamma".parse().unwrap()];
+                j.wanted = vec![(Market::points(), "gamma".parse().unwrap())];
             },
             Code::Model,
             0,
@@ -205,14 +205,14 @@ fn every_path_through_the_gates() {
         ),
         (
             "a system this process lacks",
-            |j| j.systems.push("omega".parse().unwrap()),
+            |j| j.wanted.push((Market::points(), "omega".parse().unwrap())),
             Code::Predicted,
             3,
             Some(Code::Model),
         ),
         (
             "only systems this process lacks",
-            |j| j.systems = vec!["omega".parse().unwrap()],
+            |j| j.wanted = vec![(Market::points(), "omega".parse().unwrap())],
             Code::Model,
             0,
             Some(Code::Model),
@@ -232,7 +232,7 @@ fn every_path_through_the_gates() {
                 j.features =
                     Some(vector(&[("points_avg_last_5", Feature::real(81.0, FeatureSource::Facts))]));
                 j.quotes = vec![quote("fanduel", "70.5")];
-                j.systems.truncate(1);
+                j.wanted.truncate(1);
             },
             Code::RowCheck,
             0,
@@ -329,7 +329,7 @@ fn what_this_build_cannot_read_is_refused_and_what_is_damaged_fails_in_the_end()
 fn incident_84_jobs_of_another_contract_are_left_to_others() {
     let jobs = [claimed(7, &job("jaylenbrown", &["alpha"]))];
     let mut results = Vec::new();
-    predict_chunk(&Rulebook::default(), &models(), "v2", &jobs, at(NOW), &mut |result| results.push(result));
+    predict_chunk(&Rulebook::default(), &models(), "v999", &jobs, at(NOW), &mut |result| results.push(result));
     assert_eq!(results, [JobResult::Refused { seq: 7 }]);
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn job(player: &str, systems: &[&str]) -> Job {
         as_of: at("2026-01-23T23:30:00Z"),
         run_mode: RunMode::Overnight,
         markets: vec![Market::points()],
-        systems,
+        wanted: systems.into_iter().map(|system| (Market::points(), system)).collect(),
         player_resolved: true,
         quotes: ["draftkings", "fanduel", "betmgm"].map(|book| quote(book, "22.5")).to_vec(),
         event_newest_snapshot: Some(at("2026-01-23T23:00:00Z")),
