@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use proto::Code;
 
 use super::league::{Team, stranger};
-use super::play::{Game, expected_points};
+use super::play::{ASSISTS_PER_MINUTE, Game, REBOUNDS_PER_MINUTE, expected_points};
 use super::rng::Rng;
 
 /// The vendor's twelve books.
@@ -28,6 +28,8 @@ pub(super) const BOOKS: [&str; 12] = [
 const WITH_ALTERNATES: [&str; 2] = ["betrivers", "bovada"];
 /// Place of bovada among the books.
 const BOVADA: usize = 5;
+/// So many books quote more than points.
+const WITH_OTHER_MARKETS: usize = 4;
 /// Left out of the lines of an outlier, so that those who count are an even number and the median lies between.
 const ABSENT_AT_OUTLIERS: &str = "ballybet";
 /// Teams of another league, for events that fit no game.
@@ -41,8 +43,10 @@ pub(super) struct Quoted {
     pub(super) name: String,
     pub(super) lookup: String,
     pub(super) team: String,
-    /// What the market believes.
+    /// What the market believes of his points.
     belief: f64,
+    /// What it believes of the rest, by the vendor's name of the market.
+    others: [(&'static str, f64); 3],
     /// Where it moves over the day.
     drift: f64,
     pub(super) defect: Option<Code>,
@@ -97,6 +101,11 @@ pub(super) fn quoted(
                 lookup: super::league::lookup(&player.name),
                 team: own.row.team.to_string(),
                 belief: belief.max(1.0),
+                others: [
+                    ("player_rebounds", player.minutes * REBOUNDS_PER_MINUTE),
+                    ("player_assists", player.minutes * ASSISTS_PER_MINUTE),
+                    ("player_threes", belief.max(1.0) * player.threes / 3.0),
+                ],
                 drift,
                 defect: None,
                 is_late: false,
@@ -158,9 +167,22 @@ fn of_book(
     };
     match quoted.defect {
         Some(code) => defective(main, code, quoted, tip_off, place),
-        None if WITH_ALTERNATES.contains(&book) => with_alternates(main),
-        None => vec![main],
+        None => {
+            let others = if place < WITH_OTHER_MARKETS { others(&main, quoted) } else { Vec::new() };
+            let points = if WITH_ALTERNATES.contains(&book) { with_alternates(main) } else { vec![main] };
+            points.into_iter().chain(others).collect()
+        }
     }
+}
+
+/// The other markets, at the prices of the first: who is to be rejected has none, or they would save him.
+fn others(main: &Point, quoted: &Quoted) -> Vec<Point> {
+    let point = |(market, belief): (&'static str, f64)| Point {
+        market,
+        point: (belief.floor() + 0.5).max(0.5),
+        ..main.clone()
+    };
+    quoted.others.map(point).into()
 }
 
 fn with_alternates(main: Point) -> Vec<Point> {

@@ -7,6 +7,12 @@ use super::league::{Player, Team};
 use super::rng::Rng;
 use crate::season::season_of;
 
+/// Rebounds of everybody, a minute.
+pub(super) const REBOUNDS_PER_MINUTE: f64 = 0.18;
+/// Assists of everybody, a minute.
+pub(super) const ASSISTS_PER_MINUTE: f64 = 0.1;
+const OFFENSIVE_REBOUNDS_PER_MINUTE: f64 = 0.04;
+
 /// Points of an average team.
 const TEAM_POINTS: f64 = 113.0;
 /// What playing at home is worth.
@@ -196,9 +202,9 @@ fn line(rng: &mut Rng, player: &Player, own: &Team, other: &Team, minutes: u32, 
         fg3a: fg3m + missed_3,
         ftm,
         fta: ftm + some(rng, 0.02),
-        oreb: some(rng, 0.04),
-        dreb: some(rng, 0.14),
-        ast: some(rng, 0.1),
+        oreb: some(rng, OFFENSIVE_REBOUNDS_PER_MINUTE),
+        dreb: some(rng, REBOUNDS_PER_MINUTE - OFFENSIVE_REBOUNDS_PER_MINUTE),
+        ast: some(rng, ASSISTS_PER_MINUTE),
         stl: some(rng, 0.03),
         blk: some(rng, 0.02),
         tov: some(rng, 0.055),

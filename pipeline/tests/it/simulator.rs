@@ -92,7 +92,8 @@ async fn simulated_days_look_real_and_are_complete() {
     assert_eq!(world.count(score).await, 0, "no ties");
     // The market is worth something: main lines are nearer to results than chance.
     let error = "SELECT round(avg(abs(p.points - l.line)), 1) FROM lines l JOIN player_games p
-                 ON p.game_id = l.game_id AND p.player_lookup = l.player_lookup WHERE l.is_main";
+                 ON p.game_id = l.game_id AND p.player_lookup = l.player_lookup
+                 WHERE l.is_main AND l.market = 'points'";
     let error: f64 = world.sql(error).await[0].parse().unwrap();
     assert!((2.0..7.0).contains(&error), "{error}");
 

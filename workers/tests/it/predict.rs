@@ -329,7 +329,9 @@ fn what_this_build_cannot_read_is_refused_and_what_is_damaged_fails_in_the_end()
 fn incident_84_jobs_of_another_contract_are_left_to_others() {
     let jobs = [claimed(7, &job("jaylenbrown", &["alpha"]))];
     let mut results = Vec::new();
-    predict_chunk(&Rulebook::default(), &models(), "v999", &jobs, at(NOW), &mut |result| results.push(result));
+    predict_chunk(&Rulebook::default(), &models(), "v999", &jobs, at(NOW), &mut |result| {
+        results.push(result)
+    });
     assert_eq!(results, [JobResult::Refused { seq: 7 }]);
 }
 
