@@ -1,7 +1,7 @@
 //! The `OutboxRelay`: delivers what was committed with a state, at least once.
 //!
 //! The sink of an end event is the warehouse's `announced_at` and the log; export and webhooks will join it.
-//! A delivery is tried ten times with backoff, then it is a dead letter, which the log names.
+//! A delivery is tried ten times with backoff, then it is a dead letter, which the log names and `GET /dead-letters` shows.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -38,6 +38,7 @@ pub fn describe() {
     describe_gauge!("tipoff_worker_threads_abandoned", "Prediction threads that were left behind.");
     describe_gauge!("tipoff_model_age_days", "Days from a model's last day of training to today.");
     describe_gauge!("tipoff_models_refused", "Models that cannot run.");
+    describe_gauge!("tipoff_dead_letters", "Events no sink took, and refused messages.");
     describe_gauge!("tipoff_leases", "Live leases of every process.");
     describe_gauge!("tipoff_staged_rows", "Rows of open batches that wait for the verdict.");
 }
@@ -60,6 +61,9 @@ pub(crate) async fn page(service: &Service) -> Option<String> {
         gauge!("tipoff_open_jobs", "place" => "queued").set(sum(|batch| batch.progress.queued));
         gauge!("tipoff_open_jobs", "place" => "leased").set(sum(|batch| batch.progress.leased));
         gauge!("tipoff_staged_rows").set(sum(|batch| batch.rows.staged));
+    }
+    if let Ok(letters) = service.dead_letters().await {
+        gauge!("tipoff_dead_letters").set(letters.rows.len() as f64);
     }
     if let Ok(models) = service.models().await {
         gauge!("tipoff_models_refused").set(models.refused.len() as f64);

@@ -55,6 +55,7 @@ pub fn router(service: Service, config: &ServerConfig) -> Router {
         .route("/predictions", get(handlers::predictions::predictions))
         .route("/workers", get(handlers::workers::show).put(handlers::workers::resize))
         .route("/models", get(handlers::workers::models))
+        .route("/dead-letters", get(handlers::workers::dead_letters))
         .route("/version", get(handlers::meta::version))
         .route("/livez", get(handlers::meta::livez))
         .route("/readyz", get(handlers::meta::readyz))

@@ -5,6 +5,8 @@
 
 mod error;
 pub(crate) mod jobs;
+mod jobs;
+mod letters;
 mod models;
 mod operate;
 mod players;
@@ -26,6 +28,7 @@ use warehouse::BatchFilter;
 
 pub use self::workers::{LeaseInfo, Workers};
 pub use error::ServiceError;
+pub use letters::Letter;
 pub use models::{ModelInfo, Models, RefusedInfo, models_of};
 pub use predictions::PredictionQuery;
 pub use start::StartOutcome;

@@ -1,4 +1,4 @@
-//! Workers and models of this instance.
+//! The machine room: workers and models of this instance, messages that went nowhere.
 
 use axum::Json;
 use axum::extract::State;
@@ -28,6 +28,12 @@ pub(crate) async fn resize(
     }
     let service = shared.service.clone();
     Ok(Json(to_its_end(async move { service.put_workers(request).await }).await?).into_response())
+}
+
+/// `GET /dead-letters`.
+pub(crate) async fn dead_letters(State(shared): State<Shared>, params: Params) -> Result<Response, ApiError> {
+    params.only(&[])?;
+    Ok(Json(shared.service.dead_letters().await?).into_response())
 }
 
 /// `GET /models`.

@@ -1,7 +1,9 @@
 //! Calls that read.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
+use coordinator::service::Letter;
 use proto::OutcomeKind;
 use proto::api::{Page, PlayerLine, Problem, Started};
 use serde_json::Value;
@@ -123,5 +125,38 @@ fn an_instance_tells_about_itself() {
         ] {
             assert!(page.text.contains(part), "{part}: {}", page.text);
         }
+    });
+}
+
+#[test]
+fn what_went_nowhere_is_shown() {
+    let world = World::new(&small());
+    let config = world.config(|_| {});
+    world.with_instance(&config, async |instance| {
+        let api = Api::of(instance, &config);
+        let none: Page<Letter> = api.get("/dead-letters").await.read(200);
+        assert_eq!(none.rows, []);
+        let context = &instance.context;
+        context.store.put_event("stray", "{}", context.wall_clock()).await.unwrap();
+        let refused = warehouse::DeadLetter {
+            source: "a neighbour".to_owned(),
+            body: "{\"type\":\"?\"}".to_owned(),
+            error: "unknown type".to_owned(),
+            received_at: context.now(),
+        };
+        context.warehouse.put_dead_letter(&refused).await.unwrap();
+        let since = Instant::now();
+        let letters = loop {
+            context.ring_relay();
+            let letters: Page<Letter> = api.get("/dead-letters").await.read(200);
+            if letters.rows.len() == 2 {
+                break letters.rows;
+            }
+            assert!(since.elapsed() < Duration::from_secs(30), "{letters:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        };
+        assert_eq!((letters[0].kind.as_str(), letters[0].source.as_str()), ("undelivered", "stray"));
+        assert_eq!((letters[0].attempts, letters[0].error.as_str()), (Some(10), "no sink knows this event"));
+        assert_eq!((letters[1].kind.as_str(), letters[1].error.as_str()), ("refused", "unknown type"));
     });
 }
