@@ -5,7 +5,6 @@
 
 mod error;
 pub(crate) mod jobs;
-mod jobs;
 mod letters;
 mod models;
 mod operate;

@@ -62,7 +62,7 @@ fn bet(row: &Scored) -> Option<Bet> {
         return None;
     }
     let is_over = margin > 0.0;
-    let won = (row.actual != line).then(|| (row.actual > line) == is_over);
+    let won = (row.actual != line).then_some((row.actual > line) == is_over);
     let profit = match won {
         None => 0.0,
         Some(false) => -1.0,
