@@ -143,10 +143,13 @@ fn chosen(
     rules::line_features::markets().map(of_market).collect()
 }
 
+/// Market, event and book: where a quote comes from.
+type Source<'a> = (&'a Market, Option<&'a str>, Option<&'a str>);
+
 /// What a job holds: of each market, event and book the quotes of its newest snapshot.
 fn newest_of_books(quotes: &[Quote], as_of: Timestamp) -> Vec<&Quote> {
     let known = || quotes.iter().filter(|quote| quote.snapshot_at.is_some_and(|at| at < as_of));
-    let mut newest: HashMap<(&Market, Option<&str>, Option<&str>), Option<Timestamp>> = HashMap::new();
+    let mut newest: HashMap<Source<'_>, Option<Timestamp>> = HashMap::new();
     for quote in known() {
         let held =
             newest.entry((&quote.market, quote.event_id.as_deref(), quote.book.as_deref())).or_default();
