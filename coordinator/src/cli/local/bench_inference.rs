@@ -58,7 +58,7 @@ pub(super) fn bench_inference(args: &InferenceArgs, config: &Config, out: Output
     let subject = find(&args.model, &args.market, args.max.bytes(), config)?;
     let engine: &dyn Engine = match &subject {
         Subject::Model(model) => model.engine(),
-        Subject::File(engine) => engine,
+        Subject::File(engine) => engine.as_ref(),
     };
     let rows = invented(engine.width(), args.batch as usize)?;
     let mut answers = vec![0.0; rows.rows() * engine.heads()];

@@ -71,7 +71,10 @@ fn load(from: Option<Date>, folder: Option<&Path>) -> Refit {
     Refit { from, registry, set }
 }
 
-fn refits_in(folder: &Path) -> Result<Vec<(Option<Date>, Option<PathBuf>)>, Failure> {
+/// A folder of cards and the first day it answers for; no day: for all.
+type DatedFolder = (Option<Date>, Option<PathBuf>);
+
+fn refits_in(folder: &Path) -> Result<Vec<DatedFolder>, Failure> {
     let shown = folder.display();
     let failed = |error: std::io::Error| {
         Failure::failed(format!("read the models folder `{shown}`: {error}"))

@@ -21,7 +21,7 @@ pub(crate) enum Subject {
     /// A checked model with its card.
     Model(Arc<Model>),
     /// A model file without a card.
-    File(NativeEngine),
+    File(Box<NativeEngine>),
 }
 
 /// Finds what a person named: a file if there is one of that name, else a system.
@@ -42,7 +42,7 @@ pub(crate) fn find(
     let options = Options { most_bytes: max_bytes, ..Options::default() };
     let engine =
         NativeEngine::open(&bytes, &options).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
-    Ok(Subject::File(engine))
+    Ok(Subject::File(Box::new(engine)))
 }
 
 fn of_system(name: &str, market: &Market, config: &Config) -> Result<Arc<Model>, Failure> {

@@ -52,7 +52,7 @@ pub(super) fn predict(args: &PredictArgs, config: &Config, out: Output) -> Resul
     let sheet = Sheet::read(&args.rows)?;
     let predictions = match &subject {
         Subject::Model(model) => by_card(model, &sheet)?,
-        Subject::File(engine) => by_file(engine, &sheet)?,
+        Subject::File(engine) => by_file(engine.as_ref(), &sheet)?,
     };
     out.either(&Predictions { predictions }, page)?;
     Ok(Exit::Ok)
