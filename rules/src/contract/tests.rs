@@ -14,7 +14,8 @@ const REQUIRED: &[Fact] = &[
     (1, "points_avg_last_10", PlayerHistory, Some(10.0), 0.0, 70.0),
     (2, "points_avg_season", PlayerHistory, Some(10.0), 0.0, 70.0),
     (3, "points_std_last_10", PlayerHistory, Some(5.0), 0.0, 30.0),
-    (4, "games_in_last_7_days", PlayerHistory, Some(3.0), 0.0, 4.0),
+    // The field says 4, which no schedule promises; seven days hold seven games.
+    (4, "games_in_last_7_days", PlayerHistory, Some(3.0), 0.0, 7.0),
     (14, "opponent_pace", Matchup, Some(100.0), 90.0, 115.0),
     (15, "home_away", GameContext, Some(0.0), 0.0, 1.0),
     (16, "back_to_back", GameContext, Some(0.0), 0.0, 1.0),
