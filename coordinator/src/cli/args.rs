@@ -102,7 +102,7 @@ pub(crate) enum Command {
     /// teams, team games, game lines, injuries, aliases. A bad row or file is refused with its reason and the rest goes
     /// in; exit code 3 says that something was refused as a whole. Ingesting twice changes nothing.
     Ingest(local::ingest::IngestArgs),
-    /// Build or export features
+    /// Build, look at, judge or export features
     #[command(subcommand)]
     Features(local::features::FeaturesCommand),
     /// Show what a slate has and lacks

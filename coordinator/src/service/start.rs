@@ -65,7 +65,12 @@ impl Service {
         if found.games_on_date == 0 && found.schedule_covers {
             return Ok(nothing("no_games_scheduled", &plan));
         }
-        let missing = missing(&found, &plan.slate);
+        let date = plan.slate.game_date;
+        let built_for = match found.any_features {
+            true => None,
+            false => self.context.warehouse.other_contract_of(date).await?,
+        };
+        let missing = missing(&found, &plan.slate, built_for.as_deref());
         if !missing.is_empty() && !plan.force && !plan.dry_run {
             let detail =
                 format!("the inputs of {} are incomplete; `force` starts anyway", plan.slate.game_date);
@@ -444,7 +449,7 @@ fn summary(inputs: &SlateInputs, jobs: &[Job]) -> StartSummary {
 }
 
 /// What keeps a start from being worth it (design.md 10): a check that fails counts as incomplete.
-fn missing(found: &Completeness, slate: &Slate) -> Vec<String> {
+fn missing(found: &Completeness, slate: &Slate, built_for: Option<&str>) -> Vec<String> {
     let mut missing = Vec::new();
     if !found.schedule_covers {
         missing.push(format!("no ingested schedule covers {}", slate.game_date));
@@ -460,7 +465,13 @@ fn missing(found: &Completeness, slate: &Slate) -> Vec<String> {
     }
     if !found.any_features {
         let date = slate.game_date;
-        missing.push(format!("no features for {date}; run `tipoff features build --game-date {date}`"));
+        let none = match built_for {
+            Some(other) => {
+                format!("the features for {date} are of contract {other}, which this build does not read")
+            }
+            None => format!("no features for {date}"),
+        };
+        missing.push(format!("{none}; run `tipoff features build --game-date {date}`"));
     }
     missing
 }
@@ -520,15 +531,17 @@ mod tests {
             any_features: true,
         };
         let slate = Slate::nba(jiff::civil::date(2026, 1, 23));
-        assert_eq!(missing(&full, &slate), [""; 0]);
+        assert_eq!(missing(&full, &slate, None), [""; 0]);
         for (found, word) in [
             (Completeness { schedule_covers: false, ..full }, "schedule"),
             (Completeness { with_box_scores: 39, ..full }, "box scores for 39 of the 50"),
             (Completeness { any_features: false, ..full }, "features build"),
         ] {
-            let missing = missing(&found, &slate);
+            let missing = missing(&found, &slate, None);
             assert!(missing.len() == 1 && missing[0].contains(word), "{missing:?}");
         }
-        assert_eq!(missing(&Completeness::default(), &slate).len(), 2, "nothing known is incomplete");
+        let old = missing(&Completeness { any_features: false, ..full }, &slate, Some("v1"));
+        assert!(old[0].contains("are of contract v1") && old[0].contains("features build"), "{old:?}");
+        assert_eq!(missing(&Completeness::default(), &slate, None).len(), 2, "nothing known is incomplete");
     }
 }

@@ -1,29 +1,48 @@
-//! `tipoff features`: build what models read, or write it as a table for training.
+//! `tipoff features`: build what models read, look at it, or write it as a table for training.
+
+mod look;
+mod pages;
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use pipeline::features::{BuildReport, build_range, export_csv};
+use pipeline::features::{BuildRequest, ExportRequest, build_request, export as write_table};
 
 use super::run::recorded;
 use super::tables::{date, open_existing, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Output, table};
+use crate::cli::output::Output;
 use crate::cli::progress::ProgressLine;
-use crate::cli::render::number;
 use crate::config::Config;
+
+pub(crate) use self::look::{CheckArgs, DiffArgs, ShowArgs, check, diff, show};
 
 /// What can be done with features.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum FeaturesCommand {
     /// Compute and store the features of one date or a range
     ///
-    /// Reads only what was known before each date. Building twice changes nothing.
+    /// Reads only what was known before each date. Building twice changes nothing. A date whose columns are not alive
+    /// (constant, flat or out of range over fifty rows) is not stored: exit code 1, and what was stored before stays.
     Build(BuildArgs),
-    /// Write stored features as CSV, with results beside them
+    /// Show every feature of a player on a date
     ///
-    /// One row for each player and game: key, minutes, points, line, then every feature by name; for training.
+    /// Value, source, whether it is a default, and the contract's range.
+    Show(ShowArgs),
+    /// Compare two dates, or what is stored with what a build would give now
+    ///
+    /// With one date nothing is written: the stored rows are held against a fresh build, value by value. With two dates
+    /// the columns are held against each other, or the values of one player. Exit code 3 when a build differs.
+    Diff(DiffArgs),
+    /// Judge the stored columns: constant, flat, out of range
+    ///
+    /// Exit code 3 when one is not alive.
+    Check(CheckArgs),
+    /// Write stored features as CSV or Parquet, with results and lines beside them
+    ///
+    /// One row for each player and game: key, results, each market's chosen line with decimal prices, then every feature
+    /// by name; for training. The file's ending says the format. Missing values and defaults are empty.
     Export(ExportArgs),
 }
 
@@ -33,33 +52,36 @@ pub(crate) struct BuildArgs {
     /// The date, or the first of a range
     ///
     /// `YYYY-MM-DD`, `TODAY` or `TOMORROW`, league time. Default: today and tomorrow.
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", visible_alias = "from")]
     game_date: Option<String>,
 
     /// The last date of a range
     #[arg(long, value_name = "DATE", requires = "game_date")]
     to: Option<String>,
+
+    /// Store even though this feature's column is not alive; recorded with the run
+    #[arg(long, value_name = "FEATURE")]
+    accept: Vec<String>,
 }
 
 /// Arguments of `tipoff features export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExportArgs {
     /// The first date
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", visible_alias = "from")]
     game_date: String,
 
     /// The last date; default: the first
     #[arg(long, value_name = "DATE")]
     to: Option<String>,
 
-    /// The file to write
+    /// The file to write, ending in .csv or .parquet
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
 }
 
 /// `tipoff features build`.
 pub(crate) async fn build(args: &BuildArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let now = Timestamp::now();
     let (from, to) = match (&args.game_date, &args.to) {
         (None, _) => (date("TODAY")?, date("TOMORROW")?),
         (Some(from), None) => (date(from)?, date(from)?),
@@ -67,42 +89,28 @@ pub(crate) async fn build(args: &BuildArgs, config: &Config, out: Output) -> Res
     };
     let warehouse = open_existing(config).await?;
     let line = ProgressLine::text();
+    let request = BuildRequest { from, to, now: Timestamp::now(), accept: args.accept.clone() };
     let built = recorded(&warehouse, "features", Some(from), async {
         let tell = |date, rows| line.say(format!("features up to {date}: {rows} rows"));
-        build_range(&warehouse, from, to, now, tell).await.map_err(stage_failure)
+        build_request(&warehouse, &request, tell).await.map_err(stage_failure)
     });
     let report = built.await?;
     drop(line);
-    out.either(&report, page)?;
-    if report.rows == 0 && !out.json {
+    out.either(&report, pages::build)?;
+    let blocked = report.blocked();
+    if report.days.is_empty() && !out.json {
         out.say(&format!("no games from {from} to {to}; `tipoff slate {from}` says what is missing"));
     }
-    Ok(Exit::Ok)
-}
-
-fn page(report: &BuildReport) -> String {
-    let days = report.days.iter().map(|(date, day)| {
-        vec![
-            date.to_string(),
-            day.games.to_string(),
-            day.rows.to_string(),
-            day.ready.to_string(),
-            number(day.mean_quality),
-            day.without_team.join(", "),
-        ]
-    });
-    let header = ["date", "games", "rows", "ready", "quality", "quoted, but not of a team that plays"];
-    let mut page = format!(
-        "contract {}: {} rows\n\n{}\n",
-        report.contract,
-        report.rows,
-        table(&header, &[1, 2, 3, 4], days)
-    );
-    if !report.absent.is_empty() {
-        let rows = report.absent.iter().map(|(feature, n)| vec![feature.clone(), n.to_string()]);
-        page += &format!("\n{}\n", table(&["feature defaulted or missing", "rows"], &[1], rows));
+    if blocked.is_empty() {
+        return Ok(if report.faults.is_empty() { Exit::Ok } else { Exit::Degraded });
     }
-    page
+    if !out.json {
+        out.say(&format!(
+            "nothing was stored for {}; look at the inputs, or name the feature with --accept",
+            blocked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        ));
+    }
+    Ok(Exit::Failed)
 }
 
 /// `tipoff features export`.
@@ -110,7 +118,8 @@ pub(crate) async fn export(args: &ExportArgs, config: &Config, out: Output) -> R
     let from = date(&args.game_date)?;
     let to = args.to.as_deref().map(date).transpose()?.unwrap_or(from);
     let warehouse = open_existing(config).await?;
-    let rows = export_csv(&warehouse, from, to, &args.out).await.map_err(stage_failure)?;
+    let request = ExportRequest { from, to, out: args.out.clone(), lines: config.lines.clone() };
+    let rows = write_table(&warehouse, &request).await.map_err(stage_failure)?;
     let answer = serde_json::json!({ "rows": rows, "file": args.out });
     out.either(&answer, |_| format!("{rows} rows in {}\n", args.out.display()))?;
     Ok(Exit::Ok)
