@@ -27,9 +27,27 @@ macro_rules! entry {
 }
 
 pub(crate) const ENTRIES: &[Entry] = &[
-    entry!("catboost_v1.points.toml", "catboost_v1.points.onnx.gz"),
-    entry!("catboost_v1_noveg.points.toml", "catboost_v1_noveg.points.onnx.gz"),
+    entry!("catboost_v2.points.toml", "catboost_v2.points.onnx.gz"),
+    entry!("catboost_v2_56d.points.toml", "catboost_v2_56d.points.onnx.gz"),
+    entry!("catboost_v2_lowveg.points.toml", "catboost_v2_lowveg.points.onnx.gz"),
+    entry!("catboost_v2_noveg.points.toml", "catboost_v2_noveg.points.onnx.gz"),
+    entry!("catboost_v2_q43.points.toml", "catboost_v2_q43.points.onnx.gz"),
+    entry!("catboost_v2_q50.points.toml", "catboost_v2_q50.points.onnx.gz"),
+    entry!("catboost_v2_q57.points.toml", "catboost_v2_q57.points.onnx.gz"),
+    entry!("catboost_v2_season.points.toml", "catboost_v2_season.points.onnx.gz"),
+    entry!("lgbm_v2.points.toml", "lgbm_v2.points.onnx.gz"),
+    entry!("lgbm_v2_noveg.points.toml", "lgbm_v2_noveg.points.onnx.gz"),
     entry!("moving_average_v1.points.toml"),
+    entry!("xgb_v2_noveg.points.toml", "xgb_v2_noveg.points.onnx.gz"),
+    entry!("catboost_v2.rebounds.toml", "catboost_v2.rebounds.onnx.gz"),
+    entry!("catboost_v2_lowveg.rebounds.toml", "catboost_v2_lowveg.rebounds.onnx.gz"),
+    entry!("moving_average_v1.rebounds.toml"),
+    entry!("catboost_v2.assists.toml", "catboost_v2.assists.onnx.gz"),
+    entry!("catboost_v2_lowveg.assists.toml", "catboost_v2_lowveg.assists.onnx.gz"),
+    entry!("moving_average_v1.assists.toml"),
+    entry!("catboost_v2.threes.toml", "catboost_v2.threes.onnx.gz"),
+    entry!("catboost_v2_lowveg.threes.toml", "catboost_v2_lowveg.threes.onnx.gz"),
+    entry!("moving_average_v1.threes.toml"),
 ];
 
 #[cfg(test)]

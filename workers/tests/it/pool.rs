@@ -13,7 +13,7 @@ use workers::{MAX_WORKERS, PoolError, PoolHandle, PoolSize, PoolStatus};
 use crate::bench::{Bench, other_registry, real, run, until};
 use crate::samples::job;
 
-const SYSTEMS: [&str; 5] = ["alpha", "beta", "gamma", "moving_average_v1", "catboost_v1"];
+const SYSTEMS: [&str; 5] = ["alpha", "beta", "gamma", "moving_average_v1", "catboost_v2"];
 
 fn slate(jobs: usize) -> Vec<Job> {
     (0..jobs).map(|n| job(&format!("player{n}"), &SYSTEMS)).collect()

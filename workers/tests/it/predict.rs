@@ -48,7 +48,7 @@ fn outcome_of(job: &Job) -> Outcome {
 #[test]
 fn a_clean_job_gets_a_row_from_every_system() {
     let outcome =
-        outcome_of(&job("jaylenbrown", &["alpha", "beta", "gamma", "moving_average_v1", "catboost_v1"]));
+        outcome_of(&job("jaylenbrown", &["alpha", "beta", "gamma", "moving_average_v1", "catboost_v2"]));
     assert_eq!((outcome.code, outcome.rows.len()), (Code::Predicted, 5));
     let alpha = &outcome.rows[0];
     assert_eq!((alpha.key.system_id.as_str(), alpha.predicted_value), ("alpha", 24.0));
@@ -285,7 +285,7 @@ fn incident_75_a_model_never_sees_a_default() {
 
 #[test]
 fn the_digest_leaves_the_clock_out() {
-    let job = claimed(0, &job("jaylenbrown", &["alpha", "catboost_v1_noveg"]));
+    let job = claimed(0, &job("jaylenbrown", &["alpha", "catboost_v2_noveg"]));
     let of = |now: &str| match predict(&models(), std::slice::from_ref(&job), at(now)).remove(&0) {
         Some(JobResult::Completed(completion)) => completion,
         other => panic!("{other:?}"),
@@ -338,7 +338,7 @@ fn incident_84_jobs_of_another_contract_are_left_to_others() {
 /// A job of a slate as it comes: most are clean, some end at each gate.
 fn any_job() -> impl Strategy<Value = Job> {
     let systems =
-        ["alpha", "beta", "gamma", "moving_average_v1", "catboost_v1", "catboost_v1_noveg", "omega"];
+        ["alpha", "beta", "gamma", "moving_average_v1", "catboost_v2", "catboost_v2_noveg", "omega"];
     let wanted = proptest::sample::subsequence(systems.to_vec(), 1..=7);
     (wanted, 0u32..40, 0.0..45.0f64, 0u8..14).prop_map(|(systems, half, average, defect)| {
         let mut job = job(&format!("player{half}"), &systems);
