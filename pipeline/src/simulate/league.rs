@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use proto::tables::TeamRow;
 use proto::{PlayerName, names::normalise};
 
+use super::play::{TEAM_MINUTES, TEAM_POINTS};
 use super::rng::Rng;
 use crate::ingest::built_in_teams;
 
@@ -63,15 +64,27 @@ pub(super) fn league(rng: &mut Rng, players: usize) -> Vec<Team> {
         .map(|row| {
             let attack = rng.between(0.94, 1.06);
             let defence = rng.between(0.94, 1.06);
-            let players = (0..players)
+            let mut players: Vec<Player> = (0..players)
                 .map(|place| {
                     id += 1;
                     player(rng, &mut taken, id, place)
                 })
                 .collect();
+            score_as_a_team(&mut players);
             Team { row, attack, defence, players }
         })
         .collect()
+}
+
+/// Scales a team's scoring to what teams score, however long its bench is: a pace or rating beyond what any team has
+/// would be taken for a fault of the data.
+fn score_as_a_team(players: &mut [Player]) {
+    let minutes: f64 = players.iter().map(|player| player.minutes).sum();
+    let points: f64 = players.iter().map(|player| player.minutes * player.per_minute).sum();
+    if minutes > 0.0 && points > 0.0 {
+        let scale = TEAM_POINTS / (points * f64::from(TEAM_MINUTES) / minutes);
+        players.iter_mut().for_each(|player| player.per_minute *= scale);
+    }
 }
 
 fn player(rng: &mut Rng, taken: &mut HashSet<String>, id: i64, place: usize) -> Player {

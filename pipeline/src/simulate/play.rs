@@ -14,11 +14,11 @@ pub(super) const ASSISTS_PER_MINUTE: f64 = 0.1;
 const OFFENSIVE_REBOUNDS_PER_MINUTE: f64 = 0.04;
 
 /// Points of an average team.
-const TEAM_POINTS: f64 = 113.0;
+pub(super) const TEAM_POINTS: f64 = 113.0;
 /// What playing at home is worth.
 const HOME_EDGE: f64 = 1.012;
 /// Minutes of a team.
-const TEAM_MINUTES: u32 = 240;
+pub(super) const TEAM_MINUTES: u32 = 240;
 
 /// One game.
 #[derive(Debug, Clone)]

@@ -46,7 +46,8 @@ fn simulated(folder: &Path) -> PathBuf {
         days: 21,
         from: "2025-10-25".parse().unwrap(),
         games_per_day: 3,
-        players_per_team: 9,
+        // Below fifty rows a night, so that columns are not judged by how they scatter.
+        players_per_team: 8,
         odds_days: 6,
         injured: 0,
         late: 0,
@@ -116,7 +117,8 @@ fn later_days_change_no_figure_of_earlier_ones() {
     fs::write(folder.path().join("cards/mean.toml"), CARD).unwrap();
     fs::write(folder.path().join("cards/seen.toml"), seen()).unwrap();
     let window = ["models", "evaluate", "--from", "2025-11-09", "--to", "2025-11-12", "--models", "cards"];
-    let evaluate = |more: &[&str]| run(&[&window[..], more].concat());
+    let points = ["--market", "points"];
+    let evaluate = |more: &[&str]| run(&[&window[..], &points[..], more].concat());
 
     assert!(evaluate(&[]).exit(4).err.contains("there is no warehouse"));
     run(&["ingest", "early", "--json"]).exit(0);

@@ -47,7 +47,7 @@ const CASES: &[Case] = &[
         Some("players[1]"),
     ),
     ("POST", "/start", JSON, r#"{"systems":["unheard_of"]}"#, 422, "invalid", Some("systems")),
-    ("POST", "/start", JSON, r#"{"markets":["assists"]}"#, 422, "invalid", Some("markets")),
+    ("POST", "/start", JSON, r#"{"markets":["steals"]}"#, 422, "invalid", Some("markets")),
     ("POST", "/start", JSON, r#"{"min_coverage":1.5}"#, 422, "invalid", Some("min_coverage")),
     ("POST", "/start", JSON, r#"{"as_of":"noon"}"#, 422, "invalid", Some("as_of")),
     ("POST", "/start?force=true", "", "", 422, "invalid", Some("force")),
