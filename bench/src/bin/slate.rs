@@ -1,6 +1,8 @@
 //! The warehouse's part of a batch, timed phase by phase: the load of a start and the verdict transaction.
 //!
-//!     cargo run --release -p bench --bin slate -- [PLAYERS] [SYSTEMS] [ROUNDS]
+//! ```text
+//! cargo run --release -p bench --bin slate -- [PLAYERS] [SYSTEMS] [ROUNDS]
+//! ```
 #![allow(clippy::print_stdout)] // a bench talks to whoever ran it
 
 use std::time::Instant;

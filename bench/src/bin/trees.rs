@@ -1,9 +1,11 @@
 //! A model file and a matrix of features in, answers or microseconds out: what `bench/parity` and `bench/inference` call.
 //!
-//!     trees answer MODEL ROWS WIDTH OUT [batch=N] [threads=N] [how=plain|portable|avx2|avx512]
-//!     trees time   MODEL ROWS WIDTH     [batch=N] [seconds=S] [how=…]
-//!     trees about  MODEL WIDTH
-//!     trees sets
+//! ```text
+//! trees answer MODEL ROWS WIDTH OUT [batch=N] [threads=N] [how=plain|portable|avx2|avx512]
+//! trees time   MODEL ROWS WIDTH     [batch=N] [seconds=S] [how=…]
+//! trees about  MODEL WIDTH
+//! trees sets
+//! ```
 //!
 //! ROWS and OUT are little-endian `f64`s, row after row; OUT has as many numbers a row as the model has heads. `sets` names the ways
 //! this processor can run trees, the fastest first. `time` runs
