@@ -70,7 +70,13 @@ pub async fn slate(
     as_of: Timestamp,
     markets: &[Market],
 ) -> Result<SlateReport> {
-    let load = LoadSlate { slate: Slate::nba(date), as_of, generation: None, markets: markets.to_vec() };
+    let load = LoadSlate {
+        slate: Slate::nba(date),
+        as_of,
+        generation: None,
+        markets: markets.to_vec(),
+        settled: false,
+    };
     match warehouse.load_slate(&load).await? {
         SlateLoad::Inputs(inputs) => Ok(describe(date, as_of, &inputs)),
         SlateLoad::Overtaken { newest } => {

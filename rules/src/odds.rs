@@ -51,6 +51,11 @@ impl Implied {
         }
     }
 
+    /// Numerator and denominator; the other way round they are what one unit staked returns.
+    pub(crate) fn fraction(self) -> (u128, u128) {
+        (self.num, self.den)
+    }
+
     /// Orders by probability: the longest underdog first.
     pub(crate) fn cmp_probability(self, other: Self) -> Ordering {
         cmp_fractions((self.num, self.den), (other.num, other.den))

@@ -105,6 +105,11 @@ impl Warehouse {
         &self.inner.columns.version
     }
 
+    /// Does what commits have left for a quiet moment: for the end of a batch, when nobody waits. May be left out.
+    pub async fn settle_down(&self) -> Result<()> {
+        self.store().checkpoint().await
+    }
+
     /// Ends every connection; what is under way ends first.
     pub async fn close(&self) {
         self.inner.store.close().await;

@@ -183,8 +183,11 @@ fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
     query.push(" FROM predictions WHERE TRUE");
     if let Some(date) = filter.game_date {
         let (from, to) = text::game_id_range(date);
-        query.push(" AND game_date = ").push_bind(text::date(date));
         query.push(" AND game_id >= ").push_bind(from).push(" AND game_id < ").push_bind(to);
+        // Game ids begin with the date. Said twice it leads past the index of active rows, through every generation.
+        if filter.active != Some(true) {
+            query.push(" AND game_date = ").push_bind(text::date(date));
+        }
     }
     if let Some(player) = &filter.player {
         query.push(" AND player_lookup = ").push_bind(player.to_string());

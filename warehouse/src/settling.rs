@@ -34,7 +34,6 @@ impl Warehouse {
         let count: i64 = sqlx::query_scalar(include_str!("../sql/active_count.sql"))
             .bind(from)
             .bind(to)
-            .bind(slate.sport.as_str())
             .fetch_one(&mut *tx)
             .await
             .doing("count active rows")?;

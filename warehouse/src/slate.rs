@@ -35,6 +35,8 @@ pub struct LoadSlate {
     pub generation: Option<u64>,
     /// Markets whose quotes are wanted.
     pub markets: Vec<Market>,
+    /// Whether the settled inputs are: only a start of what changed compares them.
+    pub settled: bool,
 }
 
 /// A load, or the reason to withdraw.
@@ -62,7 +64,8 @@ pub struct SlateInputs {
     pub injuries: BTreeMap<PlayerLookup, InjuryRow>,
     /// Feature rows of the date under the opened contract.
     pub features: BTreeMap<JobId, FeatureRow>,
-    /// Fingerprint of the inputs of each player's last predicted, rejected or skipped outcome in a published batch.
+    /// Fingerprint of the inputs of each player's last predicted, rejected or skipped outcome in a published batch;
+    /// empty unless they were wanted.
     pub settled: BTreeMap<JobId, String>,
     /// Whether the inputs are complete enough to start.
     pub completeness: Completeness,
@@ -124,7 +127,10 @@ impl Warehouse {
         let players = players_of(&mut tx, &as_of, &quotes).await?;
         let injuries = history::newest_injuries(&mut tx, wanted.as_of).await?;
         let features = feature_rows(&mut tx, self, &as_of).await?;
-        let settled = settled_inputs(&mut tx, wanted.slate).await?;
+        let settled = match wanted.settled {
+            true => settled_inputs(&mut tx, wanted.slate).await?,
+            false => BTreeMap::new(),
+        };
         let completeness = completeness::read(&mut tx, date, self.contract_version()).await?;
         let inputs = SlateInputs { games, quotes, players, injuries, features, settled, completeness };
         Ok(SlateLoad::Inputs(Box::new(inputs)))

@@ -53,8 +53,13 @@ async fn main() -> Result<()> {
         };
         warehouse.completeness(slate).await?;
         lap(0);
-        let wanted =
-            LoadSlate { slate, as_of: league.as_of, generation: None, markets: vec![Market::points()] };
+        let wanted = LoadSlate {
+            slate,
+            as_of: league.as_of,
+            generation: None,
+            markets: vec![Market::points()],
+            settled: false,
+        };
         let SlateLoad::Inputs(inputs) = warehouse.load_slate(&wanted).await? else {
             anyhow::bail!("overtaken")
         };

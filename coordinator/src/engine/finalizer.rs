@@ -220,10 +220,13 @@ impl Work {
     }
 
     async fn clean(&self) -> Event {
-        match clean_up(&self.context, &self.batch_id).await {
-            Ok(()) => Event::Cleaned,
-            Err(error) => Event::Unreachable(error),
+        if let Err(error) = clean_up(&self.context, &self.batch_id).await {
+            return Event::Unreachable(error);
         }
+        if let Err(error) = self.context.warehouse.settle_down().await {
+            tracing::debug!(%error, "the warehouse's log is emptied another time");
+        }
+        Event::Cleaned
     }
 }
 

@@ -178,6 +178,7 @@ impl Service {
             as_of: plan.wanted.as_of,
             generation,
             markets: plan.wanted.markets.clone(),
+            settled: plan.wanted.only_changed,
         };
         Ok(self.context.warehouse.load_slate(&wanted).await?)
     }

@@ -35,6 +35,7 @@ async fn inputs(world: &World, sim: &SimReport) -> SlateInputs {
         as_of: sim.as_of,
         generation: None,
         markets: vec![Market::points()],
+        settled: false,
     };
     match world.warehouse.load_slate(&load).await.unwrap() {
         SlateLoad::Inputs(inputs) => *inputs,

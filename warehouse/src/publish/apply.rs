@@ -226,7 +226,7 @@ impl Ruling<'_> {
     /// Older rows whose key has a job in this batch and that stay active.
     async fn carried(&self, conn: &mut Conn) -> Result<Vec<Carried>> {
         let (from, to) = text::game_id_range(self.head.slate.game_date);
-        let args = Args::default().with(self.head.batch_id.to_string()).with(from).with(to);
+        let args = Args::default().with(as_i64(self.generation())).with(from).with(to);
         let sql = include_str!("../../sql/carried.sql");
         fetch(conn, sql, args, "predictions", "list carried rows", |r| {
             let key = format!("{}|{}|{}|{}", r.text()?, r.text()?, r.text()?, r.text()?);
@@ -271,7 +271,8 @@ impl Ruling<'_> {
     /// Reads back what is active now; the hashes are columns, written when the rows were built.
     async fn active(&self, conn: &mut Conn) -> Result<Active> {
         let (from, to) = text::game_id_range(self.head.slate.game_date);
-        let args = Args::default().with(self.head.batch_id.to_string()).with(from).with(to);
+        let date = text::date(self.head.slate.game_date);
+        let args = Args::default().with(as_i64(self.generation())).with(from).with(to).with(date);
         let sql = include_str!("../sqlite/active_hashes.sql");
         let groups = fetch(conn, sql, args, "predictions", "read back the active rows", |r| {
             Ok((r.flag()?, r.narrow::<u64>()?, r.text()?))
@@ -318,6 +319,7 @@ impl Ruling<'_> {
     }
 
     async fn write_outcomes(&self, conn: &mut Conn, published: bool) -> Result<()> {
+        let (from, to) = text::game_id_range(self.head.slate.game_date);
         sqlx::query(include_str!("../../sql/insert_outcomes.sql"))
             .bind(self.head.batch_id.to_string())
             .bind(self.head.slate.sport.as_str())
@@ -325,6 +327,8 @@ impl Ruling<'_> {
             .bind(as_i64(self.generation()))
             .bind(text::instant(self.now))
             .bind(published)
+            .bind(from)
+            .bind(to)
             .execute(conn)
             .await
             .doing("write the job outcomes")?;

@@ -130,7 +130,7 @@ impl Publication {
     pub async fn besides(&mut self) -> Result<Besides> {
         let Slate { sport, game_date } = self.head.slate;
         let (from, to) = text::game_id_range(game_date);
-        let args = Args::default().with(from).with(to).with(sport.as_str());
+        let args = Args::default().with(from).with(to);
         let sql = include_str!("../../sql/active_besides.sql");
         let doing = "read the rows that stay active";
         let rows = fetch(&mut self.conn, sql, args, "predictions", doing, active_row).await?;

@@ -138,6 +138,9 @@ impl Cells {
 }
 
 /// Inserts `rows`; answers how many rows of the table were inserted or updated.
+///
+/// While SQLite's thread works on one statement, the values of the next are written here: half of a load is handing
+/// them over.
 pub(crate) async fn insert<R: Sync>(
     conn: &mut Conn,
     into: &Insert<'_>,
@@ -145,29 +148,38 @@ pub(crate) async fn insert<R: Sync>(
     write: impl Fn(&R, &mut Cells) + Send + Sync,
 ) -> Result<u64> {
     let mut changed = 0;
-    let mut rest = rows;
     let mut cells = Cells::new(into.columns.len());
-    for size in sizes(into.columns.len()) {
-        if rest.len() < size {
-            continue;
+    let mut chunks = chunks(rows, sizes(into.columns.len())).peekable();
+    let mut fill = |chunk: Option<&[R]>| -> Result<Option<SqliteArguments>> {
+        let Some(chunk) = chunk else { return Ok(None) };
+        cells.values.reserve(chunk.len() * into.columns.len(), 0);
+        chunk.iter().for_each(|row| write(row, &mut cells));
+        cells.take().map(Some).map_err(sqlx::Error::Encode).doing(into.doing)
+    };
+    let mut sql: (usize, Arc<str>) = (0, Arc::from(""));
+    let mut values = fill(chunks.peek().copied())?;
+    while let (Some(chunk), Some(ready)) = (chunks.next(), values.take()) {
+        if sql.0 != chunk.len() {
+            sql = (chunk.len(), statement(into, chunk.len()).into());
         }
-        let sql: Arc<str> = statement(into, size).into();
-        while rest.len() >= size {
-            let (chunk, tail) = rest.split_at(size);
-            rest = tail;
-            cells.values.reserve(size * into.columns.len(), 0);
-            for row in chunk {
-                write(row, &mut cells);
-            }
-            let values = cells.take().map_err(sqlx::Error::Encode).doing(into.doing)?;
-            let done = sqlx::query_with(AssertSqlSafe(Arc::clone(&sql)), values)
-                .execute(&mut *conn)
-                .await
-                .doing(into.doing)?;
-            changed += done.rows_affected();
-        }
+        let statement = sqlx::query_with(AssertSqlSafe(Arc::clone(&sql.1)), ready);
+        let next = async { fill(chunks.peek().copied()) };
+        let (done, next) = futures::join!(statement.execute(&mut *conn), next);
+        changed += done.doing(into.doing)?.rows_affected();
+        values = next?;
     }
     Ok(changed)
+}
+
+/// `rows` cut into statements, the largest first.
+fn chunks<R>(rows: &[R], sizes: [usize; 4]) -> impl Iterator<Item = &[R]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let size = sizes.into_iter().find(|size| *size <= rest.len())?;
+        let (chunk, tail) = rest.split_at(size);
+        rest = tail;
+        Some(chunk)
+    })
 }
 
 /// Rows a statement, largest first; the last is one, so that any number of rows can be cut.
@@ -204,6 +216,9 @@ mod tests {
             assert_eq!(sizes[3], 1);
             assert!(sizes.windows(2).all(|pair| pair[0] >= pair[1]));
         }
+        let rows = vec![(); 512 + 64 + 64 + 8 + 2];
+        let cut: Vec<usize> = chunks(&rows, [512, 64, 8, 1]).map(<[()]>::len).collect();
+        assert_eq!(cut, [512, 64, 64, 8, 1, 1]);
         let into = Insert { table: "t", columns: &["a", "b"], conflict: "ON CONFLICT DO NOTHING", doing: "" };
         assert_eq!(statement(&into, 2), "INSERT INTO t (a, b) VALUES (?,?),(?,?) ON CONFLICT DO NOTHING");
     }

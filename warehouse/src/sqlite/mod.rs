@@ -66,6 +66,14 @@ impl Store {
         self.readers.begin().await.doing("begin a read transaction")
     }
 
+    /// Moves what readers no longer need from the log into the file, without waiting for anybody. Wrong at no time: only
+    /// a log that grows is the price of leaving it out.
+    pub(crate) async fn checkpoint(&self) -> Result<()> {
+        let mut conn = self.writer().await?;
+        sqlx::query("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut *conn).await.doing("empty the log")?;
+        Ok(())
+    }
+
     /// Closes every connection; what is under way ends first.
     pub(crate) async fn close(&self) {
         self.readers.close().await;

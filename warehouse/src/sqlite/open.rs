@@ -30,6 +30,9 @@ const READERS: u32 = 4;
 /// Rows that wait between SQLite's thread and the task that reads them: few switches on long scans.
 const ROW_BUFFER: usize = 1024;
 
+/// Pages in the log after which a commit moves them into the file after all: 32 MiB.
+const LOG_PAGES: &str = "8192";
+
 const MIGRATIONS: [(i64, &str, &str); 1] =
     [(1, "tables", include_str!("../../migrations/sqlite/0001_tables.sql"))];
 
@@ -124,6 +127,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Normal)
         .row_buffer_size(ROW_BUFFER)
         .pragma("cache_size", "-65536")
+        // Moving pages from the log into the file is not a commit's business: `Store::checkpoint` does it between batches.
+        .pragma("wal_autocheckpoint", LOG_PAGES)
         // A large ingestion's log gives its space back.
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging()

@@ -1,4 +1,7 @@
 -- Temporary tables of the writer connection: a batch is loaded here before the slate's lock is taken.
+-- What does not fit into this cache (64 MiB, a hundred slates) goes to a file.
+PRAGMA temp.cache_size = -65536;
+
 CREATE TEMP TABLE staged_rows (
     prediction_id TEXT NOT NULL,
     game_id TEXT NOT NULL,

@@ -8,7 +8,13 @@ use crate::fixtures::*;
 use crate::reads::features;
 
 fn wanted(as_of: &str) -> LoadSlate {
-    LoadSlate { slate: slate(), as_of: at(as_of), generation: None, markets: vec![Market::points()] }
+    LoadSlate {
+        slate: slate(),
+        as_of: at(as_of),
+        generation: None,
+        markets: vec![Market::points()],
+        settled: true,
+    }
 }
 
 async fn load(warehouse: &Warehouse, as_of: &str) -> SlateInputs {

@@ -238,6 +238,7 @@ async fn load(warehouse: &Warehouse, date: Date, wanted: &Wanted) -> Result<Slat
         as_of: wanted.as_of,
         generation: None,
         markets: wanted.markets.clone(),
+        settled: false,
     };
     match warehouse.load_slate(&request).await.map_err(failure)? {
         SlateLoad::Inputs(inputs) => Ok(*inputs),
