@@ -8,6 +8,10 @@
 //! A column's thresholds are kept as a search tree by levels: level `l` has 2^l entries, and the one to ask is named by the
 //! answers so far, the first answer being the lowest bit. That order lets a search run without branches, in registers.
 //! The bin is the answers read backwards.
+//!
+//! The same thresholds stand a second time in sorted order, sixteen to a [`Rung`], for kernels that can compare with many at
+//! once: the first answers of the search tree are thresholds too, every sixteenth of all, so counting which of those lie
+//! below a value names the rung, and counting within the rung gives the bin.
 
 use super::trees::{Ask, Ensemble, Node};
 
@@ -17,11 +21,21 @@ pub(super) const ROWS: usize = 64;
 const MOST_CUTS: usize = 255;
 /// A search reads whole registers, so the last column is followed by this many entries that are never asked.
 const READ_AHEAD: usize = 16;
+/// Levels of the search tree that a rung stands for.
+pub(super) const RUNG_LEVELS: u8 = 4;
+/// Thresholds of a rung.
+pub(super) const RUNG: usize = 1 << RUNG_LEVELS;
 
 /// One byte for each of 64 rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(super) struct Lane(pub(super) [u8; ROWS]);
+
+/// Sixteen thresholds that follow each other, as many as two 256-bit registers hold; places behind the last one of a column
+/// are infinite, which nothing exceeds. The last place is never asked: it belongs to the choice between rungs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub(super) struct Rung(pub(super) [f32; RUNG]);
 
 /// Up to 255 thresholds of a feature.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +44,8 @@ pub(super) struct Column {
     pub(super) feature: u32,
     /// Where in the cuts its search tree stands: level `l` at `start + 2^l - 1`.
     pub(super) start: u32,
+    /// Its first rung.
+    pub(super) rung: u32,
     /// Levels of the tree, 1 to 8.
     pub(super) levels: u8,
     /// Whether a missing value is below every threshold (else it is above).
@@ -50,6 +66,8 @@ pub(super) enum Cuts {
 pub(super) struct Columns {
     pub(super) list: Vec<Column>,
     pub(super) cuts: Cuts,
+    /// The thresholds of all columns again, rung after rung; none if they are doubles.
+    pub(super) rungs: Vec<Rung>,
 }
 
 /// A question on bins: yes is `bin <= cut`.
@@ -136,7 +154,7 @@ impl Questions {
     /// The columns whose bins the questions are about.
     pub(super) fn columns(&self) -> Columns {
         let mut list = Vec::with_capacity(self.begins.len());
-        let mut cuts: Vec<f64> = Vec::new();
+        let (mut cuts, mut rungs): (Vec<f64>, Vec<Rung>) = (Vec::new(), Vec::new());
         for (number, begin) in self.begins.iter().enumerate() {
             let end = self.begins.get(number + 1).map_or(self.keys.len(), |end| *end as usize);
             let keys = &self.keys[*begin as usize..end];
@@ -144,10 +162,14 @@ impl Questions {
             list.push(Column {
                 feature: keys[0].0,
                 start: cuts.len() as u32,
+                rung: rungs.len() as u32,
                 levels,
                 missing_is_yes: keys[0].1,
             });
             search_tree(keys, levels, &mut cuts);
+            if self.rounds_to_f32 {
+                ladder(keys, levels, &mut rungs);
+            }
         }
         cuts.resize(cuts.len() + READ_AHEAD, f64::INFINITY);
         let cuts = if self.rounds_to_f32 {
@@ -155,7 +177,7 @@ impl Questions {
         } else {
             Cuts::F64(cuts)
         };
-        Columns { list, cuts }
+        Columns { list, cuts, rungs }
     }
 }
 
@@ -170,6 +192,16 @@ fn search_tree(keys: &[Key], levels: u8, cuts: &mut Vec<f64>) {
             let middle = part * span + span / 2 - 1;
             cuts.push(keys.get(middle).map_or(f64::INFINITY, |key| value(key.2)));
         }
+    }
+}
+
+/// Appends a column's thresholds in sorted order, as many rungs as its search tree can name.
+fn ladder(keys: &[Key], levels: u8, rungs: &mut Vec<Rung>) {
+    for rung in 0..1_usize << levels.saturating_sub(RUNG_LEVELS) {
+        let mut thresholds = [f32::INFINITY; RUNG];
+        let some = keys.iter().skip(rung * RUNG).take(RUNG - 1);
+        thresholds.iter_mut().zip(some).for_each(|(threshold, key)| *threshold = value(key.2) as f32);
+        rungs.push(Rung(thresholds));
     }
 }
 
@@ -225,6 +257,16 @@ impl Columns {
 }
 
 impl Column {
+    /// How many thresholds the first answers of its search tree are, those that choose between rungs.
+    pub(super) fn choices(&self) -> usize {
+        (1 << self.levels.saturating_sub(RUNG_LEVELS)) - 1
+    }
+
+    /// How many rungs it has.
+    pub(super) fn rungs(&self) -> usize {
+        self.choices() + 1
+    }
+
     /// A missing value exceeds nothing, so a search puts it below every threshold; here it goes above if it answers no.
     fn bin(&self, is_nan: bool, found: u8) -> u8 {
         if is_nan && !self.missing_is_yes { u8::MAX >> (8 - self.levels) } else { found }
