@@ -9,9 +9,8 @@
 //! answers so far, the first answer being the lowest bit. That order lets a search run without branches, in registers.
 //! The bin is the answers read backwards.
 //!
-//! The same thresholds stand a second time in sorted order, sixteen to a [`Rung`], for kernels that can compare with many at
-//! once: the first answers of the search tree are thresholds too, every sixteenth of all, so counting which of those lie
-//! below a value names the rung, and counting within the rung gives the bin.
+//! The same thresholds stand a second time in sorted order, on a [`Ladder`], for kernels that can compare with many at once:
+//! counting which of every sixteenth threshold lie below a value names the rung, and counting within the rung gives the bin.
 
 use super::trees::{Ask, Ensemble, Node};
 
@@ -21,7 +20,7 @@ pub(super) const ROWS: usize = 64;
 const MOST_CUTS: usize = 255;
 /// A search reads whole registers, so the last column is followed by this many entries that are never asked.
 const READ_AHEAD: usize = 16;
-/// Levels of the search tree that a rung stands for.
+/// Bits of a bin that a rung decides.
 pub(super) const RUNG_LEVELS: u8 = 4;
 /// Thresholds of a rung.
 pub(super) const RUNG: usize = 1 << RUNG_LEVELS;
@@ -31,8 +30,7 @@ pub(super) const RUNG: usize = 1 << RUNG_LEVELS;
 #[repr(C, align(64))]
 pub(super) struct Lane(pub(super) [u8; ROWS]);
 
-/// Sixteen thresholds that follow each other, as many as two 256-bit registers hold; places behind the last one of a column
-/// are infinite, which nothing exceeds. The last place is never asked: it belongs to the choice between rungs.
+/// Up to fifteen thresholds in order, in as much room as two 256-bit registers; the rest are infinite, which nothing exceeds.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[repr(C, align(64))]
 pub(super) struct Rung(pub(super) [f32; RUNG]);
@@ -44,8 +42,8 @@ pub(super) struct Column {
     pub(super) feature: u32,
     /// Where in the cuts its search tree stands: level `l` at `start + 2^l - 1`.
     pub(super) start: u32,
-    /// Its first rung.
-    pub(super) rung: u32,
+    /// Where in the rungs its ladder stands.
+    rung: u32,
     /// Levels of the tree, 1 to 8.
     pub(super) levels: u8,
     /// Whether a missing value is below every threshold (else it is above).
@@ -66,8 +64,15 @@ pub(super) enum Cuts {
 pub(super) struct Columns {
     pub(super) list: Vec<Column>,
     pub(super) cuts: Cuts,
-    /// The thresholds of all columns again, rung after rung; none if they are doubles.
-    pub(super) rungs: Vec<Rung>,
+    /// The thresholds of all columns again, as ladders; none if they are doubles.
+    rungs: Vec<Rung>,
+}
+
+/// A column's thresholds in order. With more than fifteen, every sixteenth chooses between rungs of the fifteen in between.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ladder<'a> {
+    One(&'a Rung),
+    Many { choices: &'a Rung, rungs: &'a [Rung] },
 }
 
 /// A question on bins: yes is `bin <= cut`.
@@ -195,13 +200,19 @@ fn search_tree(keys: &[Key], levels: u8, cuts: &mut Vec<f64>) {
     }
 }
 
-/// Appends a column's thresholds in sorted order, as many rungs as its search tree can name.
+/// Appends a column's ladder: the choices, if there is more than one rung, and the rungs.
 fn ladder(keys: &[Key], levels: u8, rungs: &mut Vec<Rung>) {
-    for rung in 0..1_usize << levels.saturating_sub(RUNG_LEVELS) {
+    let rung = |keys: &mut dyn Iterator<Item = &Key>| {
         let mut thresholds = [f32::INFINITY; RUNG];
-        let some = keys.iter().skip(rung * RUNG).take(RUNG - 1);
-        thresholds.iter_mut().zip(some).for_each(|(threshold, key)| *threshold = value(key.2) as f32);
-        rungs.push(Rung(thresholds));
+        let rung = thresholds[..RUNG - 1].iter_mut().zip(keys);
+        rung.for_each(|(threshold, key)| *threshold = value(key.2) as f32);
+        Rung(thresholds)
+    };
+    if levels > RUNG_LEVELS {
+        rungs.push(rung(&mut keys.iter().skip(RUNG - 1).step_by(RUNG)));
+    }
+    for first in (0..1_usize << levels).step_by(RUNG) {
+        rungs.push(rung(&mut keys.iter().skip(first)));
     }
 }
 
@@ -244,6 +255,15 @@ impl Columns {
         }
     }
 
+    /// A column's thresholds in order, if they are floats.
+    pub(super) fn ladder(&self, column: &Column) -> Ladder<'_> {
+        let rungs = &self.rungs[column.rung as usize..];
+        match column.levels.saturating_sub(RUNG_LEVELS) {
+            0 => Ladder::One(&rungs[0]),
+            bits => Ladder::Many { choices: &rungs[0], rungs: &rungs[1..1 + (1 << bits)] },
+        }
+    }
+
     /// The bin of a row's value.
     pub(super) fn bin(&self, column: &Column, row: &[f64]) -> u8 {
         let x = row[column.feature as usize];
@@ -257,16 +277,6 @@ impl Columns {
 }
 
 impl Column {
-    /// How many thresholds the first answers of its search tree are, those that choose between rungs.
-    pub(super) fn choices(&self) -> usize {
-        (1 << self.levels.saturating_sub(RUNG_LEVELS)) - 1
-    }
-
-    /// How many rungs it has.
-    pub(super) fn rungs(&self) -> usize {
-        self.choices() + 1
-    }
-
     /// A missing value exceeds nothing, so a search puts it below every threshold; here it goes above if it answers no.
     fn bin(&self, is_nan: bool, found: u8) -> u8 {
         if is_nan && !self.missing_is_yes { u8::MAX >> (8 - self.levels) } else { found }
@@ -288,6 +298,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::native::kernels::{Isa, bin_row};
     use crate::native::trees::Aggregate;
 
     /// A chain that asks every threshold of feature 0.
@@ -335,6 +346,12 @@ mod tests {
                     let bin = columns.bin(&columns.list[question.column()], &[value]);
                     let expected = x <= node.value || (x.is_nan() && missing_is_yes);
                     prop_assert_eq!(!question.is_no(bin), expected, "{} <= {}", x, node.value);
+                    for isa in Isa::available() {
+                        let mut lanes = vec![Lane([0; ROWS]); columns.list.len().div_ceil(ROWS)];
+                        bin_row(isa, &columns, &[value], &mut lanes);
+                        let bin = lanes[question.column() / ROWS].0[question.column() % ROWS];
+                        prop_assert_eq!(!question.is_no(bin), expected, "{}: {} <= {}", isa.name(), x, node.value);
+                    }
                 }
             }
         }

@@ -74,5 +74,19 @@ fn spread(bits: u32) -> __m256i {
 /// The weights of those leaves.
 #[target_feature(enable = "avx2,popcnt")]
 pub(in super::super) fn weights(beside: &Beside, leaves: &Lane, list: &[f32]) -> [f32; SIDE_BY_SIDE] {
-    std::array::from_fn(|tree| list[beside.firsts[tree] as usize + usize::from(leaves.0[tree])])
+    let mut places = [0_u32; SIDE_BY_SIDE];
+    let (eights, _) = places.as_chunks_mut::<8>();
+    let (firsts, _) = beside.firsts.as_chunks::<8>();
+    let (leaves, _) = leaves.0.as_chunks::<8>();
+    for ((places, firsts), leaves) in eights.iter_mut().zip(firsts).zip(leaves) {
+        // SAFETY: the arrays are eight integers and eight bytes, and neither loads nor the store want alignment.
+        #[expect(unsafe_code, reason = "reads and writes whole registers")]
+        unsafe {
+            let leaves = _mm256_cvtepu8_epi32(_mm_loadl_epi64(leaves.as_ptr().cast()));
+            let place = _mm256_add_epi32(_mm256_loadu_si256(firsts.as_ptr().cast()), leaves);
+            _mm256_storeu_si256(places.as_mut_ptr().cast(), place);
+        }
+    }
+    // One by one: a gather would take as long.
+    places.map(|place| list[place as usize])
 }

@@ -4,9 +4,10 @@
 //! and then with the fifteen between two of those.
 
 use std::arch::x86_64::*;
+use std::ops::Range;
 
 use super::{load, store};
-use crate::native::columns::{Column, Columns, Cuts, Lane, ROWS, RUNG, RUNG_LEVELS, Rung};
+use crate::native::columns::{Columns, Cuts, Ladder, Lane, ROWS, RUNG_LEVELS, Rung};
 use crate::native::forest::signed;
 use crate::native::kernels::{Rows, portable};
 
@@ -26,34 +27,66 @@ impl Pair {
         }
     }
 
-    /// The thresholds that choose between a column's rungs.
+    /// Twice how many of them the value exceeds, which stands in all places of `x`.
     #[inline]
     #[target_feature(enable = "avx2,popcnt")]
-    fn choices(column: &Column, cuts: &[f32]) -> Pair {
-        let mut choices = Rung([f32::INFINITY; RUNG]);
-        let some = column.choices();
-        choices.0[..some].copy_from_slice(&cuts[column.start as usize..][..some]);
-        Pair::load(&choices)
-    }
-
-    /// How many of them the value exceeds, which stands in all places of `x`.
-    #[inline]
-    #[target_feature(enable = "avx2,popcnt")]
-    fn below(self, x: __m256) -> usize {
+    fn twice_below(self, x: __m256) -> usize {
         let low = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_GT_OQ>(x, self.0));
         let high = _mm256_castps_si256(_mm256_cmp_ps::<_CMP_GT_OQ>(x, self.1));
         // Packed to half their width, so that one mask takes both: two bits each.
         let mask = _mm256_movemask_epi8(_mm256_packs_epi32(low, high)) as u32;
-        (mask.count_ones() / 2) as usize
+        mask.count_ones() as usize
     }
 }
 
-/// The bin of a value that stands in all places of `x`, if it is not missing.
+/// The bin of a value that stands in all places of `x`; the least one if it is missing.
 #[inline]
 #[target_feature(enable = "avx2,popcnt")]
 fn find(x: __m256, choices: Pair, rungs: &[Rung]) -> u8 {
-    let rung = choices.below(x);
-    (rung << RUNG_LEVELS | Pair::load(&rungs[rung]).below(x)) as u8
+    let rung = choices.twice_below(x) / 2;
+    ((rung << RUNG_LEVELS) + Pair::load(&rungs[rung]).twice_below(x) / 2) as u8
+}
+
+/// The same where there is no choice.
+#[inline]
+#[target_feature(enable = "avx2,popcnt")]
+fn find_in_one(x: __m256, rung: Pair) -> u8 {
+    (rung.twice_below(x) / 2) as u8
+}
+
+/// Features of a strip: eight bytes of each make two lines of a cache.
+const STRIP: usize = 16;
+
+/// Some features of a block's rows as floats.
+struct Strip {
+    cells: [[f32; STRIP]; ROWS],
+    /// The features it holds.
+    features: Range<usize>,
+}
+
+impl Strip {
+    /// Takes the strip that a feature is in. Rows are read from left to right, because values from one column of rows that
+    /// were not read before come slowly.
+    #[inline]
+    #[target_feature(enable = "avx2,popcnt")]
+    fn take(&mut self, feature: usize, rows: Rows<'_>) {
+        let first = feature / STRIP * STRIP;
+        self.features = first..(first + STRIP).min(rows.width);
+        for (cells, row) in self.cells.iter_mut().zip(rows.values.chunks_exact(rows.width)) {
+            let values = &row[self.features.clone()];
+            // A whole strip is four registers.
+            if let Some(values) = values.as_array::<STRIP>() {
+                cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = *value as f32);
+            } else {
+                cells.iter_mut().zip(values).for_each(|(cell, value)| *cell = *value as f32);
+            }
+        }
+    }
+
+    /// One feature of the rows.
+    fn column(&self, feature: usize, rows: usize) -> impl Iterator<Item = &f32> {
+        self.cells[..rows].iter().map(move |cells| &cells[feature % STRIP])
+    }
 }
 
 /// Writes the bins of a block, as signed bytes.
@@ -61,12 +94,21 @@ fn find(x: __m256, choices: Pair, rungs: &[Rung]) -> u8 {
 pub(in super::super) fn bin(columns: &Columns, rows: Rows<'_>, lanes: &mut [Lane]) {
     let lanes = &mut lanes[..columns.list.len()];
     match &columns.cuts {
-        Cuts::F32(cuts) => {
-            let mut values = [0.0; ROWS];
+        Cuts::F32(_) => {
+            let mut strip = Strip { cells: [[0.0; STRIP]; ROWS], features: 0..0 };
             for (column, lane) in columns.list.iter().zip(&mut *lanes) {
-                let rungs = &columns.rungs[column.rung as usize..][..column.rungs()];
-                gather_column(column, rows, &mut values);
-                bin_column(column, Pair::choices(column, cuts), rungs, &values[..rows.count], lane);
+                let feature = column.feature as usize;
+                // Columns are in the order of their features.
+                if !strip.features.contains(&feature) {
+                    strip.take(feature, rows);
+                }
+                bin_column(columns.ladder(column), &strip, feature, rows.count, lane);
+                if !column.missing_is_yes {
+                    // A missing value exceeded nothing; where it answers no it is to exceed everything.
+                    for (bin, value) in lane.0.iter_mut().zip(strip.column(feature, rows.count)) {
+                        *bin |= if value.is_nan() { u8::MAX } else { 0 };
+                    }
+                }
             }
         }
         Cuts::F64(_) => portable::bin(columns, rows, lanes),
@@ -80,50 +122,39 @@ pub(in super::super) fn bin(columns: &Columns, rows: Rows<'_>, lanes: &mut [Lane
     }
 }
 
-/// One feature of a block's rows, as floats.
 #[inline]
 #[target_feature(enable = "avx2,popcnt")]
-fn gather_column(column: &Column, rows: Rows<'_>, values: &mut [f32; ROWS]) {
-    for (value, row) in values.iter_mut().zip(rows.values.chunks_exact(rows.width)) {
-        *value = row[column.feature as usize] as f32;
-    }
-}
-
-#[inline]
-#[target_feature(enable = "avx2,popcnt")]
-fn bin_column(column: &Column, choices: Pair, rungs: &[Rung], values: &[f32], lane: &mut Lane) {
-    let mut is_missing = false;
-    if let [rung] = rungs {
-        let rung = Pair::load(rung);
-        for (bin, value) in lane.0.iter_mut().zip(values) {
-            *bin = rung.below(_mm256_set1_ps(*value)) as u8;
-            is_missing |= value.is_nan();
+fn bin_column(ladder: Ladder<'_>, strip: &Strip, feature: usize, rows: usize, lane: &mut Lane) {
+    let bins = lane.0.iter_mut().zip(strip.column(feature, rows));
+    match ladder {
+        Ladder::One(rung) => {
+            let rung = Pair::load(rung);
+            for (bin, value) in bins {
+                *bin = find_in_one(_mm256_set1_ps(*value), rung);
+            }
         }
-    } else {
-        for (bin, value) in lane.0.iter_mut().zip(values) {
-            *bin = find(_mm256_set1_ps(*value), choices, rungs);
-            is_missing |= value.is_nan();
-        }
-    }
-    // A missing value exceeded nothing; where it answers no it is to exceed everything.
-    if is_missing && !column.missing_is_yes {
-        for (bin, value) in lane.0.iter_mut().zip(values) {
-            *bin |= if value.is_nan() { u8::MAX } else { 0 };
+        Ladder::Many { choices, rungs } => {
+            let choices = Pair::load(choices);
+            for (bin, value) in bins {
+                *bin = find(_mm256_set1_ps(*value), choices, rungs);
+            }
         }
     }
 }
 
-/// All bins of one row, one after the other.
+/// All bins of one row, one after the other, as they are.
 #[target_feature(enable = "avx2,popcnt")]
 pub(in super::super) fn bin_row(columns: &Columns, row: &[f64], lanes: &mut [Lane]) {
-    let Cuts::F32(cuts) = &columns.cuts else { return columns.bin_row(row, lanes) };
+    if matches!(columns.cuts, Cuts::F64(_)) {
+        return columns.bin_row(row, lanes);
+    }
     for (column, bin) in columns.list.iter().zip(lanes.iter_mut().flat_map(|lane| &mut lane.0)) {
         let value = row[column.feature as usize] as f32;
-        let rungs = &columns.rungs[column.rung as usize..][..column.rungs()];
-        *bin = if value.is_nan() && !column.missing_is_yes {
-            u8::MAX
-        } else {
-            find(_mm256_set1_ps(value), Pair::choices(column, cuts), rungs)
+        let x = _mm256_set1_ps(value);
+        let found = match columns.ladder(column) {
+            Ladder::One(rung) => find_in_one(x, Pair::load(rung)),
+            Ladder::Many { choices, rungs } => find(x, Pair::load(choices), rungs),
         };
+        *bin = if value.is_nan() && !column.missing_is_yes { u8::MAX } else { found };
     }
 }
