@@ -3,10 +3,10 @@
     python run.py --trees BINARY --work FOLDER [--rounds 9] [--seconds 0.4]
 
 One thread, 1,000 trees of depth 6 (LightGBM: 63 leaves), 54 features, batches of 1, 32, 334 and 10,000 rows. A round
-measures everybody once (tract and the slower ways of the native engine every third time) and the rounds are interleaved,
-because the machine is shared: ratios of one run count, and they are to the fastest way that this processor has. For each
-cell: the median over rounds of a round's median batch. Python's peers are called with a C-contiguous float32 matrix,
-prepared before; their call overhead is in the number, and is stated by the row `an empty call`.
+measures everybody once (the slower ways of the native engine every third time) and the rounds are interleaved, because the
+machine is shared: ratios of one run count, and they are to the fastest way that this processor has. For each cell: the
+median over rounds of a round's median batch. Python's peers are called with a C-contiguous float32 matrix, prepared before;
+their call overhead is in the number, and is stated by the row `an empty call`.
 """
 
 import argparse
@@ -16,9 +16,7 @@ import subprocess
 import time
 
 import numpy as np
-import onnx
 import onnxruntime
-import tract
 
 from models import invented, train
 
@@ -33,49 +31,6 @@ def session(path):
     made = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     name = made.get_inputs()[0].name
     return lambda x: made.run(None, {name: x})
-
-
-def as_classifier(path):
-    """The same trees in the operator that tract reads: it knows TreeEnsembleClassifier and no regressor.
-
-    Every leaf's weight counts for the first of three classes, so a row costs what the regressor's would: one path and one
-    addition a tree. What else a classifier computes is two numbers a row."""
-    model = onnx.load(str(path))
-    [trees] = [node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor"]
-    kept = [a for a in trees.attribute if a.name.startswith("nodes_") and not a.name.endswith("_as_tensor")]
-    for attribute in trees.attribute:
-        if attribute.name.startswith("target_"):
-            attribute.name = "class_" + attribute.name.removeprefix("target_")
-            kept.append(attribute)
-    classifier = onnx.helper.make_node(
-        "TreeEnsembleClassifier", list(trees.input), ["label", "scores"], domain="ai.onnx.ml",
-        classlabels_int64s=[0, 1, 2], post_transform="NONE",
-    )
-    classifier.attribute.extend(kept)
-    outputs = [
-        onnx.helper.make_tensor_value_info("label", onnx.TensorProto.INT64, [None]),
-        onnx.helper.make_tensor_value_info("scores", onnx.TensorProto.FLOAT, [None, 3]),
-    ]
-    inputs = [onnx.helper.make_tensor_value_info(trees.input[0], onnx.TensorProto.FLOAT, [None, WIDTH])]
-    graph = onnx.helper.make_graph([classifier], "trees", inputs, outputs)
-    opsets = [onnx.helper.make_opsetid("", 13), onnx.helper.make_opsetid("ai.onnx.ml", 1)]
-    written = pathlib.Path(path).with_suffix(".classifier.onnx")
-    onnx.save(onnx.helper.make_model(graph, opset_imports=opsets), str(written))
-    return written
-
-
-def tract_of(path):
-    """tract's answer for a batch; it is compiled for each size of batch."""
-    written, made = as_classifier(path), {}
-
-    def call(x):
-        if len(x) not in made:
-            model = tract.onnx().load(str(written))
-            model.set_input_fact(0, f"{len(x)},{WIDTH},f32")
-            made[len(x)] = model.into_model().into_runnable()
-        return made[len(x)].run([x])[1].to_numpy()
-
-    return call
 
 
 def timed(call, x, batch, seconds):
@@ -108,11 +63,11 @@ def main():
     x.astype("<f8").tofile(rows)
     cells = {}
     sets = subprocess.run([args.trees, "sets"], check=True, capture_output=True, text=True).stdout.split()
+    runtimes = {model.kind: session(model.path) for model in trained}
     for batch in BATCHES:
         cells["", "an empty call", batch] = [timed(lambda part: None, x, batch, args.seconds)]
     for round_number in range(args.rounds):
         for model in trained:
-            runtime, rust = session(model.path), tract_of(model.path)
             for batch in BATCHES:
                 def note(who, value):
                     cells.setdefault((model.kind, who, batch), []).append(value)
@@ -120,9 +75,7 @@ def main():
                 for how in sets if round_number % 3 == 0 else sets[:1]:
                     note(f"native, {how}", native(args.trees, str(model.path), rows, batch, args.seconds, how))
                 note("its library", timed(model.predict, x, batch, args.seconds))
-                note("ONNX Runtime", timed(runtime, x, batch, args.seconds))
-                if round_number % 3 == 0:
-                    note("tract", timed(rust, x, batch, args.seconds))
+                note("ONNX Runtime", timed(runtimes[model.kind], x, batch, args.seconds))
     print("| model | engine | " + " | ".join(f"{batch:,} rows" for batch in BATCHES) + " |")
     print("|---|---|" + "---:|" * len(BATCHES))
     median = {key: float(np.median(values)) for key, values in cells.items()}
