@@ -3,9 +3,10 @@
     python run.py --trees BINARY --work FOLDER [--rounds 9] [--seconds 0.4]
 
 One thread, 1,000 trees of depth 6 (LightGBM: 63 leaves), 54 features, batches of 1, 32, 334 and 10,000 rows. A round
-measures everybody once and the rounds are interleaved, because the machine is shared: ratios of one run count. For each
-cell: the median over rounds of a round's median batch. Python's peers are called with a C-contiguous float32 matrix,
-prepared before; their call overhead is in the number, and is stated by the row `an empty call`.
+measures everybody once (the slower ways of the native engine every third time) and the rounds are interleaved, because the
+machine is shared: ratios of one run count, and they are to the fastest way that this processor has. For each cell: the
+median over rounds of a round's median batch. Python's peers are called with a C-contiguous float32 matrix, prepared before;
+their call overhead is in the number, and is stated by the row `an empty call`.
 """
 
 import argparse
@@ -45,7 +46,7 @@ def timed(call, x, batch, seconds):
 
 
 def native(binary, model, rows, batch, seconds, how):
-    command = [binary, "time", model, rows, str(WIDTH), f"batch={batch}", f"seconds={seconds}", *how]
+    command = [binary, "time", model, rows, str(WIDTH), f"batch={batch}", f"seconds={seconds}", f"how={how}"]
     return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["us_per_row_median"]
 
 
@@ -61,29 +62,29 @@ def main():
     trained = [train(args.work, kind, 1000, 6, WIDTH) for kind in ("catboost", "lightgbm", "xgboost")]
     x.astype("<f8").tofile(rows)
     cells = {}
-    hows = [[]] + [[f"how={name}"] for name in ("avx2", "portable", "plain")]
+    sets = subprocess.run([args.trees, "sets"], check=True, capture_output=True, text=True).stdout.split()
+    runtimes = {model.kind: session(model.path) for model in trained}
     for batch in BATCHES:
         cells["", "an empty call", batch] = [timed(lambda part: None, x, batch, args.seconds)]
     for round_number in range(args.rounds):
         for model in trained:
-            runtime = session(model.path)
             for batch in BATCHES:
                 def note(who, value):
                     cells.setdefault((model.kind, who, batch), []).append(value)
 
-                for how in hows if round_number % 3 == 0 else hows[:1]:
-                    note("native" + "".join(f", {h[4:]}" for h in how),
-                         native(args.trees, str(model.path), rows, batch, args.seconds, how))
+                for how in sets if round_number % 3 == 0 else sets[:1]:
+                    note(f"native, {how}", native(args.trees, str(model.path), rows, batch, args.seconds, how))
                 note("its library", timed(model.predict, x, batch, args.seconds))
-                note("ONNX Runtime", timed(runtime, x, batch, args.seconds))
+                note("ONNX Runtime", timed(runtimes[model.kind], x, batch, args.seconds))
     print("| model | engine | " + " | ".join(f"{batch:,} rows" for batch in BATCHES) + " |")
     print("|---|---|" + "---:|" * len(BATCHES))
     median = {key: float(np.median(values)) for key, values in cells.items()}
     for kind, who in dict.fromkeys((kind, who) for kind, who, _ in cells):
         line = []
         for batch in BATCHES:
-            value, ours = median[kind, who, batch], median.get((kind, "native", batch))
-            ratio = f" ({value / ours:.1f}x)" if ours and who != "native" else ""
+            best = f"native, {sets[0]}"
+            value, ours = median[kind, who, batch], median.get((kind, best, batch))
+            ratio = f" ({value / ours:.1f}x)" if ours and who != best else ""
             line.append(f"{value:.3f}{ratio}")
         print(f"| {kind} | {who} | " + " | ".join(line) + " |")
 

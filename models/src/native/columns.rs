@@ -8,6 +8,9 @@
 //! A column's thresholds are kept as a search tree by levels: level `l` has 2^l entries, and the one to ask is named by the
 //! answers so far, the first answer being the lowest bit. That order lets a search run without branches, in registers.
 //! The bin is the answers read backwards.
+//!
+//! The same thresholds stand a second time in sorted order, on a [`Ladder`], for kernels that can compare with many at once:
+//! counting which of every sixteenth threshold lie below a value names the rung, and counting within the rung gives the bin.
 
 use super::trees::{Ask, Ensemble, Node};
 
@@ -17,11 +20,20 @@ pub(super) const ROWS: usize = 64;
 const MOST_CUTS: usize = 255;
 /// A search reads whole registers, so the last column is followed by this many entries that are never asked.
 const READ_AHEAD: usize = 16;
+/// Bits of a bin that a rung decides.
+pub(super) const RUNG_LEVELS: u8 = 4;
+/// Thresholds of a rung.
+pub(super) const RUNG: usize = 1 << RUNG_LEVELS;
 
 /// One byte for each of 64 rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(C, align(64))]
 pub(super) struct Lane(pub(super) [u8; ROWS]);
+
+/// Up to fifteen thresholds in order, in as much room as two 256-bit registers; the rest are infinite, which nothing exceeds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(C, align(64))]
+pub(super) struct Rung(pub(super) [f32; RUNG]);
 
 /// Up to 255 thresholds of a feature.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +42,8 @@ pub(super) struct Column {
     pub(super) feature: u32,
     /// Where in the cuts its search tree stands: level `l` at `start + 2^l - 1`.
     pub(super) start: u32,
+    /// Where in the rungs its ladder stands.
+    rung: u32,
     /// Levels of the tree, 1 to 8.
     pub(super) levels: u8,
     /// Whether a missing value is below every threshold (else it is above).
@@ -50,6 +64,15 @@ pub(super) enum Cuts {
 pub(super) struct Columns {
     pub(super) list: Vec<Column>,
     pub(super) cuts: Cuts,
+    /// The thresholds of all columns again, as ladders; none if they are doubles.
+    rungs: Vec<Rung>,
+}
+
+/// A column's thresholds in order. With more than fifteen, every sixteenth chooses between rungs of the fifteen in between.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Ladder<'a> {
+    One(&'a Rung),
+    Many { choices: &'a Rung, rungs: &'a [Rung] },
 }
 
 /// A question on bins: yes is `bin <= cut`.
@@ -136,7 +159,7 @@ impl Questions {
     /// The columns whose bins the questions are about.
     pub(super) fn columns(&self) -> Columns {
         let mut list = Vec::with_capacity(self.begins.len());
-        let mut cuts: Vec<f64> = Vec::new();
+        let (mut cuts, mut rungs): (Vec<f64>, Vec<Rung>) = (Vec::new(), Vec::new());
         for (number, begin) in self.begins.iter().enumerate() {
             let end = self.begins.get(number + 1).map_or(self.keys.len(), |end| *end as usize);
             let keys = &self.keys[*begin as usize..end];
@@ -144,10 +167,14 @@ impl Questions {
             list.push(Column {
                 feature: keys[0].0,
                 start: cuts.len() as u32,
+                rung: rungs.len() as u32,
                 levels,
                 missing_is_yes: keys[0].1,
             });
             search_tree(keys, levels, &mut cuts);
+            if self.rounds_to_f32 {
+                ladder(keys, levels, &mut rungs);
+            }
         }
         cuts.resize(cuts.len() + READ_AHEAD, f64::INFINITY);
         let cuts = if self.rounds_to_f32 {
@@ -155,7 +182,7 @@ impl Questions {
         } else {
             Cuts::F64(cuts)
         };
-        Columns { list, cuts }
+        Columns { list, cuts, rungs }
     }
 }
 
@@ -170,6 +197,22 @@ fn search_tree(keys: &[Key], levels: u8, cuts: &mut Vec<f64>) {
             let middle = part * span + span / 2 - 1;
             cuts.push(keys.get(middle).map_or(f64::INFINITY, |key| value(key.2)));
         }
+    }
+}
+
+/// Appends a column's ladder: the choices, if there is more than one rung, and the rungs.
+fn ladder(keys: &[Key], levels: u8, rungs: &mut Vec<Rung>) {
+    let rung = |keys: &mut dyn Iterator<Item = &Key>| {
+        let mut thresholds = [f32::INFINITY; RUNG];
+        let rung = thresholds[..RUNG - 1].iter_mut().zip(keys);
+        rung.for_each(|(threshold, key)| *threshold = value(key.2) as f32);
+        Rung(thresholds)
+    };
+    if levels > RUNG_LEVELS {
+        rungs.push(rung(&mut keys.iter().skip(RUNG - 1).step_by(RUNG)));
+    }
+    for first in (0..1_usize << levels).step_by(RUNG) {
+        rungs.push(rung(&mut keys.iter().skip(first)));
     }
 }
 
@@ -212,6 +255,15 @@ impl Columns {
         }
     }
 
+    /// A column's thresholds in order, if they are floats.
+    pub(super) fn ladder(&self, column: &Column) -> Ladder<'_> {
+        let rungs = &self.rungs[column.rung as usize..];
+        match column.levels.saturating_sub(RUNG_LEVELS) {
+            0 => Ladder::One(&rungs[0]),
+            bits => Ladder::Many { choices: &rungs[0], rungs: &rungs[1..1 + (1 << bits)] },
+        }
+    }
+
     /// The bin of a row's value.
     pub(super) fn bin(&self, column: &Column, row: &[f64]) -> u8 {
         let x = row[column.feature as usize];
@@ -246,6 +298,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::native::kernels::{Isa, bin_row};
     use crate::native::trees::Aggregate;
 
     /// A chain that asks every threshold of feature 0.
@@ -293,6 +346,12 @@ mod tests {
                     let bin = columns.bin(&columns.list[question.column()], &[value]);
                     let expected = x <= node.value || (x.is_nan() && missing_is_yes);
                     prop_assert_eq!(!question.is_no(bin), expected, "{} <= {}", x, node.value);
+                    for isa in Isa::available() {
+                        let mut lanes = vec![Lane([0; ROWS]); columns.list.len().div_ceil(ROWS)];
+                        bin_row(isa, &columns, &[value], &mut lanes);
+                        let bin = lanes[question.column() / ROWS].0[question.column() % ROWS];
+                        prop_assert_eq!(!question.is_no(bin), expected, "{}: {} <= {}", isa.name(), x, node.value);
+                    }
                 }
             }
         }

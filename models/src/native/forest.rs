@@ -25,8 +25,15 @@ pub(super) const SIDE_BY_SIDE: usize = 64;
 const FEWEST_BESIDE: usize = 16;
 /// Most columns whose bins are kept in registers.
 const MOST_BESIDE_COLUMNS: usize = 512;
+/// Leaves that a hop can number.
+const MOST_HOP_LEAVES: usize = 128;
 /// Leaves whose weights can be looked up inside registers.
 pub(super) const MOST_PLANE_LEAVES: usize = 64;
+
+/// A byte as an `i8` that sorts as the byte does: what is compared where only signed bytes can be.
+pub(super) const fn signed(byte: u8) -> u8 {
+    byte ^ 0x80
+}
 
 /// How a run's trees are evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,6 +83,8 @@ pub(super) struct Tree {
     pub(super) questions: u32,
     /// Not oblivious: where its steps begin.
     pub(super) steps: u32,
+    /// Where its hops begin, if it has any.
+    pub(super) hops: Option<u32>,
 }
 
 /// A branch of a small tree. Operands below 256 are leaf numbers, those above are earlier merges of the same tree.
@@ -109,6 +118,39 @@ pub(super) enum Weights {
     F64(Vec<f64>),
 }
 
+/// A node of a walk in a tree of up to 128 leaves, as small as it can be, so that one row's walks stay in a near cache.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hop(u32);
+
+impl Hop {
+    /// A branch; a no leads so many nodes ahead, a yes one.
+    fn branch(question: Question, ahead: usize) -> Option<Hop> {
+        let (column, ahead) = (u16::try_from(question.column()).ok()?, u8::try_from(ahead).ok()?);
+        Some(Hop(u32::from(column) << 16 | u32::from(question.cut()) << 8 | u32::from(ahead)))
+    }
+
+    /// A leaf asks the column that is 255 everywhere for more than its number, and so stays where it is.
+    fn leaf(never: usize, number: u32) -> Option<Hop> {
+        let number = u8::try_from(number).ok().filter(|number| usize::from(*number) < MOST_HOP_LEAVES)?;
+        Hop::branch(Question::new(never, number), 0)
+    }
+
+    pub(super) fn column(self) -> usize {
+        (self.0 >> 16) as usize
+    }
+
+    /// How many nodes further a row with this bin goes.
+    pub(super) fn ahead(self, bin: u8) -> u32 {
+        let no = self.0 & 0xff;
+        std::hint::select_unpredictable(bin > (self.0 >> 8) as u8, no, 1)
+    }
+
+    /// The number of a leaf.
+    pub(super) fn number(self) -> u32 {
+        self.0 >> 8 & 0xff
+    }
+}
+
 /// An ensemble ready to run.
 #[derive(Debug, Clone)]
 pub(super) struct Forest {
@@ -117,8 +159,12 @@ pub(super) struct Forest {
     pub(super) trees: Vec<Tree>,
     /// Questions of oblivious trees, level after level.
     pub(super) questions: Vec<Question>,
+    /// For each of those the least bin that answers no, as [`signed`] has it, in each of four bytes.
+    pub(super) least: Vec<u32>,
     pub(super) merges: Vec<Merge>,
     pub(super) steps: Vec<Step>,
+    /// The same as hops, where [`Tree::hops`] says so.
+    pub(super) hops: Vec<Hop>,
     /// One for each head.
     pub(super) heads: Vec<Weights>,
     /// Most leaves of a small tree.
@@ -138,8 +184,10 @@ impl Forest {
             runs: Vec::new(),
             trees: Vec::with_capacity(ensemble.num_trees()),
             questions: Vec::new(),
+            least: Vec::new(),
             merges: Vec::new(),
             steps: Vec::new(),
+            hops: Vec::new(),
             heads: Vec::new(),
             small_leaves: 0,
             aggregate: ensemble.aggregate,
@@ -164,6 +212,10 @@ impl Forest {
         let kind = if let Some(levels) = oblivious(tree) {
             let begin = self.questions.len() as u32;
             self.questions.extend(levels.asked.iter().map(|node| questions.question(node)));
+            // A column has at most 255 thresholds, so no cut is the last byte there is.
+            let asked = &self.questions[begin as usize..];
+            self.least
+                .extend(asked.iter().map(|question| u32::from_ne_bytes([signed(question.cut() + 1); 4])));
             leaves.extend(&levels.leaves);
             self.push(levels.leaves.len(), weights, levels.asked.len(), begin, 0);
             Kind::Oblivious
@@ -174,6 +226,7 @@ impl Forest {
             self.push(count, weights, depth(tree), merges, steps);
             if count <= MOST_SMALL_LEAVES {
                 self.add_merges(tree, steps as usize);
+                self.add_hops(steps as usize);
                 self.small_leaves = self.small_leaves.max(count);
                 Kind::Small
             } else {
@@ -184,7 +237,8 @@ impl Forest {
     }
 
     fn push(&mut self, leaves: usize, weights: u32, depth: usize, questions: u32, steps: u32) {
-        self.trees.push(Tree { leaves: leaves as u32, weights, depth: depth as u32, questions, steps });
+        let (leaves, depth) = (leaves as u32, depth as u32);
+        self.trees.push(Tree { leaves, weights, depth, questions, steps, hops: None });
     }
 
     /// Puts the newest tree into the last run, or begins one.
@@ -242,6 +296,23 @@ impl Forest {
         }
     }
 
+    /// Gives the newest tree hops, if it is small enough, from its walk.
+    fn add_hops(&mut self, start: usize) {
+        let never = self.columns.list.len();
+        let hops: Option<Vec<Hop>> = self.steps[start..]
+            .iter()
+            .enumerate()
+            .map(|(position, step)| match step.no as usize - position {
+                0 => Hop::leaf(never, step.leaf),
+                ahead => Hop::branch(step.question, ahead),
+            })
+            .collect();
+        if let (Some(hops), Some(tree)) = (hops, self.trees.last_mut()) {
+            tree.hops = Some(self.hops.len() as u32);
+            self.hops.extend(hops);
+        }
+    }
+
     /// Turns the trees of a run for one row alone.
     fn beside(&self, run: &Run) -> Option<Beside> {
         let trees = &self.trees[run.trees.clone()];
@@ -274,7 +345,8 @@ impl Forest {
             return Weights::F64(ordered.collect());
         }
         let list: Vec<f32> = ordered.map(|weight| weight as f32).collect();
-        let mut planes = vec![0; list.len() * 4];
+        // Whole registers are read, so the last tree is followed by one that means nothing.
+        let mut planes = vec![0; list.len() * 4 + MOST_PLANE_LEAVES];
         for tree in &self.trees {
             let (start, count) = (tree.weights as usize, tree.leaves as usize);
             for (leaf, weight) in list[start..start + count].iter().enumerate() {

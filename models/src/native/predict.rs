@@ -6,7 +6,7 @@
 use super::columns::{Lane, ROWS};
 use super::few;
 use super::forest::Forest;
-use super::kernels::{self, Isa, Rows, Scratch};
+use super::kernels::{self, Blocks, Isa, Rows, Scratch};
 
 /// Blocks of a chunk: with 54 columns their bins take 14 KiB.
 const BLOCKS: usize = 4;
@@ -58,13 +58,11 @@ impl Room {
         for (block, lanes) in values.chunks(ROWS * width).zip(self.lanes.chunks_exact_mut(stride)) {
             kernels::bin(isa, &forest.columns, Rows::new(block, width), &mut lanes[..stride - 1]);
         }
+        let blocks = Blocks::new(&self.lanes, stride, out.len() / heads);
         for (head, weights) in forest.heads.iter().enumerate() {
             let mut sums = [[0.0; ROWS]; BLOCKS];
-            let blocks = out.len().div_ceil(ROWS * heads);
             for run in &forest.runs {
-                for (lanes, sums) in self.lanes.chunks_exact(stride).zip(&mut sums[..blocks]) {
-                    kernels::add(isa, forest, run, weights, lanes, scratch, sums);
-                }
+                kernels::add(isa, forest, run, weights, blocks, scratch, &mut sums);
             }
             let answers = out.iter_mut().skip(head).step_by(heads);
             for (answer, sum) in answers.zip(sums.as_flattened()) {

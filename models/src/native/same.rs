@@ -8,8 +8,6 @@ use super::plain::Plain;
 use super::predict::predict;
 use super::trees::{After, Aggregate, Ask, Ensemble, Node};
 
-const WIDTH: usize = 5;
-
 /// A small generator, so that an ensemble is one number: shrinking its trees would only hide what they share.
 struct Dice(u64);
 
@@ -35,6 +33,7 @@ impl Dice {
 #[derive(Debug, Clone, Copy)]
 struct Plan {
     seed: u64,
+    width: usize,
     trees: usize,
     heads: usize,
     is_f32: bool,
@@ -44,9 +43,12 @@ struct Plan {
 
 fn plan() -> impl Strategy<Value = Plan> {
     let aggregate = prop_oneof![9 => Just(Aggregate::Sum), 1 => Just(Aggregate::Average)];
-    (any::<u64>(), 1..90_usize, 1..3_usize, any::<bool>(), any::<bool>(), aggregate).prop_map(
-        |(seed, trees, heads, is_f32, rounds_to_f32, aggregate)| Plan {
+    // Few features with many thresholds each, or more features than a register has bytes.
+    let width = prop_oneof![4 => Just(5_usize), 1 => Just(150)];
+    (any::<u64>(), width, 1..90_usize, 1..3_usize, any::<bool>(), any::<bool>(), aggregate).prop_map(
+        |(seed, width, trees, heads, is_f32, rounds_to_f32, aggregate)| Plan {
             seed,
+            width,
             trees,
             heads,
             is_f32,
@@ -89,12 +91,12 @@ fn ensemble(plan: Plan) -> Ensemble {
     ensemble
 }
 
-fn question(dice: &mut Dice) -> Node {
+fn question(dice: &mut Dice, plan: Plan) -> Node {
     Node {
         value: dice.value(),
         yes: 0,
         no: 0,
-        feature: dice.roll(WIDTH) as u32,
+        feature: dice.roll(plan.width) as u32,
         ask: Ask::AtMost,
         missing_is_yes: dice.roll(4) == 0,
     }
@@ -112,7 +114,7 @@ fn leaf(ensemble: &mut Ensemble, dice: &mut Dice, plan: Plan) -> Node {
 fn grow_oblivious(ensemble: &mut Ensemble, dice: &mut Dice, plan: Plan, depth: usize) {
     let first = ensemble.nodes.len();
     for level in 0..depth {
-        let question = question(dice);
+        let question = question(dice, plan);
         for _ in 0..1 << level {
             let at = (ensemble.nodes.len() - first) as u32;
             ensemble.nodes.push(Node { yes: 2 * at + 1, no: 2 * at + 2, ..question });
@@ -137,7 +139,7 @@ fn grow(ensemble: &mut Ensemble, dice: &mut Dice, plan: Plan, leaves: usize) {
     }
     for child in children {
         let node = match child {
-            Some((yes, no)) => Node { yes, no, ..question(dice) },
+            Some((yes, no)) => Node { yes, no, ..question(dice, plan) },
             None => leaf(ensemble, dice, plan),
         };
         ensemble.nodes.push(node);
@@ -145,25 +147,25 @@ fn grow(ensemble: &mut Ensemble, dice: &mut Dice, plan: Plan, leaves: usize) {
     ensemble.ends.push(ensemble.nodes.len() as u32);
 }
 
-fn rows(dice: &mut Dice, count: usize) -> Vec<f64> {
+fn rows(dice: &mut Dice, count: usize, width: usize) -> Vec<f64> {
     let special = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN_POSITIVE];
     let mut value = |_| if dice.roll(6) == 0 { special[dice.roll(5)] } else { dice.value() };
-    (0..count * WIDTH).map(&mut value).collect()
+    (0..count * width).map(&mut value).collect()
 }
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(debug_assertions) { 60 } else { 500 }))]
     #[test]
-    fn kernels_answer_as_the_plain_engine_does(plan in plan(), count in 1..200_usize) {
+    fn kernels_answer_as_the_plain_engine_does(plan in plan(), count in prop_oneof![1..12_usize, 1..200_usize]) {
         let ensemble = ensemble(plan);
         let forest = Forest::new(&ensemble).expect("sums of few questions");
-        let plain = Plain::new(ensemble, WIDTH);
-        let rows = rows(&mut Dice(plan.seed ^ 77), count);
+        let plain = Plain::new(ensemble, plan.width);
+        let rows = rows(&mut Dice(plan.seed ^ 77), count, plan.width);
         let mut expected = vec![f64::NAN; count * plan.heads];
         plain.predict(&rows, &mut expected);
         for isa in Isa::available() {
             let mut got = vec![f64::NAN; count * plan.heads];
-            predict(&forest, isa, WIDTH, &rows, &mut got);
+            predict(&forest, isa, plan.width, &rows, &mut got);
             for (index, (got, expected)) in got.iter().zip(&expected).enumerate() {
                 prop_assert_eq!(
                     got.to_bits(), expected.to_bits(), "{} answer {}: {} is not {}", isa.name(), index, got, expected
@@ -178,7 +180,7 @@ fn every_kind_of_run_is_among_the_random_ones() {
     let mut seen = Vec::new();
     for seed in 0..40 {
         let aggregate = Aggregate::Sum;
-        let plan = Plan { seed, trees: 80, heads: 1, is_f32: true, rounds_to_f32: true, aggregate };
+        let plan = Plan { seed, width: 5, trees: 80, heads: 1, is_f32: true, rounds_to_f32: true, aggregate };
         let forest = Forest::new(&ensemble(plan)).expect("sums of few questions");
         seen.extend(forest.runs.iter().map(|run| (run.kind, run.trees.len() > 8)));
     }

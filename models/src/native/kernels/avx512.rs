@@ -297,7 +297,7 @@ fn add_others(
         let leaves = match run.kind {
             Kind::Oblivious => deep(&forest.questions[tree.questions()], lanes),
             Kind::Small => words(merge(&forest.merges[tree.merges()], lanes, scratch)),
-            Kind::Large => walked(&portable::walk(&forest.steps[tree.steps()], tree, lanes)),
+            Kind::Large => walked(&portable::walk::<0>(&forest.steps[tree.steps()], tree, lanes)),
         };
         match weights {
             Weights::F32 { list, .. } => {

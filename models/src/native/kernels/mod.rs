@@ -5,12 +5,12 @@
 //! every row has its own accumulator, to which leaves are added in the order of the model.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(target_arch = "x86_64")]
 mod beside;
 mod portable;
-#[cfg(target_arch = "x86_64")]
-mod wide;
 
 use super::columns::{Columns, Lane, ROWS};
 use super::forest::{Beside, Forest, Run, SIDE_BY_SIDE, Weights};
@@ -25,7 +25,7 @@ pub struct Isa(Set);
 enum Set {
     /// F, BW, VL and VBMI: Intel since Ice Lake, AMD since Zen 4.
     Avx512,
-    /// The same code as `Portable`, compiled for wider registers.
+    /// AVX2 and POPCNT: Intel since Haswell, AMD since Excavator.
     Avx2,
     /// What every processor of the architecture can do.
     Portable,
@@ -67,7 +67,7 @@ impl Set {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vbmi")
             }
-            Set::Avx2 => is_x86_feature_detected!("avx2"),
+            Set::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt"),
             Set::Portable => true,
         }
     }
@@ -129,32 +129,74 @@ pub(super) fn bin(isa: Isa, columns: &Columns, rows: Rows<'_>, lanes: &mut [Lane
         #[cfg(target_arch = "x86_64")]
         // SAFETY: an `Isa` of this set exists only after its features were detected.
         #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
-        Set::Avx2 => unsafe { wide::bin(columns, rows, lanes) },
+        Set::Avx2 => unsafe { avx2::bin(columns, rows, lanes) },
         _ => portable::bin(columns, rows, lanes),
     }
 }
 
-/// Adds the leaves of a run's trees, in order, to the 64 sums of a block whose lanes [`bin`] wrote for the same `isa`. Behind
-/// the lanes of the columns stands one that is 255 everywhere.
+/// Writes the bins of one row, one byte for each column.
+pub(super) fn bin_row(isa: Isa, columns: &Columns, row: &[f64], bins: &mut [Lane]) {
+    match isa.0 {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this set exists only after its features were detected.
+        #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
+        Set::Avx2 => unsafe { avx2::bin_row(columns, row, bins) },
+        _ => columns.bin_row(row, bins),
+    }
+}
+
+/// The bins of some blocks: the lanes of a block's columns, and behind them one that is 255 everywhere.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocks<'a> {
+    lanes: &'a [Lane],
+    stride: usize,
+    rows: usize,
+}
+
+impl<'a> Blocks<'a> {
+    /// `lanes` holds `stride` lanes for each block of the `rows`, or more than those.
+    pub(super) fn new(lanes: &'a [Lane], stride: usize, rows: usize) -> Blocks<'a> {
+        let blocks = rows.div_ceil(ROWS);
+        Blocks { lanes: &lanes[..blocks * stride], stride, rows }
+    }
+
+    /// Each block's lanes.
+    fn iter(self) -> impl Iterator<Item = &'a [Lane]> {
+        self.lanes.chunks_exact(self.stride)
+    }
+}
+
+/// Adds the leaves of a run's trees, in order, to the sums of some blocks whose lanes [`bin`] wrote for the same `isa`. Sums
+/// of the last block that belong to no row may change as well.
 pub(super) fn add(
     isa: Isa,
     forest: &Forest,
     run: &Run,
     weights: &Weights,
-    lanes: &[Lane],
+    blocks: Blocks<'_>,
     scratch: &mut Scratch,
-    sums: &mut [f64; ROWS],
+    sums: &mut [[f64; ROWS]],
 ) {
     match isa.0 {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: an `Isa` of this set exists only after its features were detected.
-        #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
-        Set::Avx512 => unsafe { avx512::add(forest, run, weights, lanes, scratch, sums) },
+        Set::Avx512 => {
+            for (lanes, sums) in blocks.iter().zip(sums) {
+                // SAFETY: an `Isa` of this set exists only after its features were detected.
+                #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
+                unsafe {
+                    avx512::add(forest, run, weights, lanes, scratch, sums);
+                }
+            }
+        }
         #[cfg(target_arch = "x86_64")]
         // SAFETY: an `Isa` of this set exists only after its features were detected.
         #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
-        Set::Avx2 => unsafe { wide::add(forest, run, weights, lanes, scratch, sums) },
-        _ => portable::add(forest, run, weights, lanes, scratch, sums),
+        Set::Avx2 => unsafe { avx2::add(forest, run, weights, blocks, scratch, sums) },
+        _ => {
+            for (lanes, sums) in blocks.iter().zip(sums) {
+                portable::add(forest, run, weights, lanes, scratch, sums);
+            }
+        }
     }
 }
 
@@ -165,6 +207,10 @@ pub(super) fn beside(isa: Isa, beside: &Beside, bins: &[Lane]) -> Option<Lane> {
         // SAFETY: an `Isa` of this set exists only after its features were detected.
         #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
         Set::Avx512 => Some(unsafe { beside::leaves(beside, bins) }),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this set exists only after its features were detected.
+        #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
+        Set::Avx2 => Some(unsafe { avx2::beside_leaves(beside, bins) }),
         _ => None,
     }
 }
@@ -176,6 +222,10 @@ pub(super) fn beside_weights(isa: Isa, beside: &Beside, leaves: &Lane, list: &[f
         // SAFETY: an `Isa` of this set exists only after its features were detected.
         #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
         Set::Avx512 => unsafe { beside::weights(beside, leaves, list) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: an `Isa` of this set exists only after its features were detected.
+        #[expect(unsafe_code, reason = "calls code for instructions that were detected")]
+        Set::Avx2 => unsafe { avx2::beside_weights(beside, leaves, list) },
         _ => std::array::from_fn(|tree| list[beside.firsts[tree] as usize + usize::from(leaves.0[tree])]),
     }
 }

@@ -1,5 +1,5 @@
 //! Kernels without a special instruction: plain loops over the 64 rows of a block, which the compiler turns into whatever
-//! registers it may use. `wide` is the same code compiled for AVX2; `avx512` takes from here what it does no faster.
+//! registers it may use. `avx2` and `avx512` take from here what they do no faster.
 
 use super::{Rows, Scratch};
 use crate::native::columns::{Columns, Lane, Question, ROWS};
@@ -43,7 +43,9 @@ pub(super) fn add(
                 let leaves = merge(&forest.merges[tree.merges()], lanes, scratch);
                 add_leaves(weights, tree, &leaves.0, sums);
             }
-            Kind::Large => add_leaves(weights, tree, &walk(&forest.steps[tree.steps()], tree, lanes), sums),
+            Kind::Large => {
+                add_leaves(weights, tree, &walk::<0>(&forest.steps[tree.steps()], tree, lanes), sums)
+            }
         }
     }
 }
@@ -80,9 +82,9 @@ fn merge(merges: &[Merge], lanes: &[Lane], scratch: &mut Scratch) -> Lane {
     last
 }
 
-/// The leaves of a large tree, numbered as its steps meet them.
+/// The leaves of a large tree, numbered as its steps meet them. In each byte of `lanes` the bits of `FLIP` are turned over.
 #[inline(always)]
-pub(super) fn walk(steps: &[Step], tree: &Tree, lanes: &[Lane]) -> [u32; ROWS] {
+pub(super) fn walk<const FLIP: u8>(steps: &[Step], tree: &Tree, lanes: &[Lane]) -> [u32; ROWS] {
     let mut leaves = [0; ROWS];
     let (groups, _) = leaves.as_chunks_mut::<ABREAST>();
     for (group, at) in groups.iter_mut().enumerate() {
@@ -90,7 +92,7 @@ pub(super) fn walk(steps: &[Step], tree: &Tree, lanes: &[Lane]) -> [u32; ROWS] {
             let mut moved = 0;
             for (lane, position) in at.iter_mut().enumerate() {
                 let step = steps[*position as usize];
-                let bin = lanes[step.question.column()].0[group * ABREAST + lane];
+                let bin = lanes[step.question.column()].0[group * ABREAST + lane] ^ FLIP;
                 // A branch would be guessed wrong every other time.
                 let next = std::hint::select_unpredictable(step.question.is_no(bin), step.no, *position + 1);
                 moved |= next ^ *position;
@@ -109,7 +111,7 @@ pub(super) fn walk(steps: &[Step], tree: &Tree, lanes: &[Lane]) -> [u32; ROWS] {
 
 /// Adds each row's leaf to its sum.
 #[inline(always)]
-fn add_leaves<T: Copy + Into<u32>>(
+pub(super) fn add_leaves<T: Copy + Into<u32>>(
     weights: &Weights,
     tree: &Tree,
     leaves: &[T; ROWS],
