@@ -9,6 +9,7 @@
 //! - [`Engine`]: batch in, batch out. [`native`] runs ONNX tree ensembles, [`formula`] runs weights that stand in the card.
 //! - [`Calibration`]: from an answer and a line to the probability of the over.
 //! - [`Model`]: a card and its engine; adds the line back for models that predict a margin over it.
+//! - [`Roles`]: who is champion, shadow or disabled, by the operator's word.
 //! - [`Registry`]: the models this process serves, from the embedded zoo and a folder; immutable, shared by `Arc`.
 //!
 //! This crate knows no store, no clock and no network; only [`Registry::load`] reads files.
@@ -21,6 +22,7 @@ mod matrix;
 mod model;
 pub mod native;
 mod registry;
+mod roles;
 mod zoo;
 
 pub use calibration::Calibration;
@@ -30,7 +32,8 @@ pub use formula::FormulaEngine;
 pub use matrix::{FeatureMatrix, RowWidthError};
 pub use model::{LoadError, Model, NoPrediction};
 pub use native::{NativeEngine, OnnxError};
-pub use registry::{RefusedModel, Registry};
+pub use registry::{RefusedModel, Registry, is_card};
+pub use roles::{ROLES_FILE, Roles, RolesError};
 
 /// Bytes as lower-case hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {

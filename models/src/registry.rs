@@ -6,6 +6,9 @@
 //! One model's trouble is its own. A card that does not parse, a file that is missing or wrong, a reference that fails:
 //! refused with a sentence, listed, and the rest serve. What replaces a zoo model and is refused leaves the name empty,
 //! because an old model under a new name would be worse than none.
+//!
+//! Roles are the cards', and over them the operator's own ([`Roles`]). A file of roles that cannot be read makes nobody
+//! champion: every model goes on predicting and none is marked as the one to act on.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +19,7 @@ use proto::{Market, ModelPin, Role, SystemId};
 use crate::card::{Card, CardError, MAX_CARD_BYTES};
 use crate::model::Model;
 use crate::native::MAX_MODEL_BYTES;
+use crate::roles::{MAX_ROLES_BYTES, ROLES_FILE, Roles};
 use crate::zoo;
 
 type ModelId = (SystemId, Market);
@@ -47,21 +51,74 @@ impl Registry {
         Registry::load(None)
     }
 
-    /// The embedded models and the cards (`*.toml`) of a folder; a card with the id of an embedded model replaces it.
+    /// The embedded models and the cards (`*.toml`) of a folder; a card with the id of an embedded model replaces it. The
+    /// folder's `roles.toml` has the last word on roles.
     pub fn load(models_dir: Option<&Path>) -> Registry {
         let mut registry = Registry::default();
+        let roles = match models_dir.map(Registry::read_roles).transpose() {
+            Ok(roles) => Some(roles.unwrap_or_default()),
+            Err(reason) => {
+                let reason = format!("{reason}; until it is mended no model is champion");
+                let origin = ROLES_FILE.to_owned();
+                registry.refused.push(RefusedModel { origin, system_id: None, market: None, reason });
+                None
+            }
+        };
+        registry.take_in(models_dir, roles.as_ref());
+        registry
+    }
+
+    /// The same with other roles than the folder's: what it would be like.
+    pub fn load_with(models_dir: Option<&Path>, roles: &Roles) -> Registry {
+        let mut registry = Registry::default();
+        registry.take_in(models_dir, Some(roles));
+        registry
+    }
+
+    /// The roles of a folder; none written is no error, what cannot be read is a sentence.
+    pub fn read_roles(models_dir: &Path) -> Result<Roles, String> {
+        let bytes = match read_at_most(&models_dir.join(ROLES_FILE), MAX_ROLES_BYTES) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Roles::default()),
+            Err(error) => return Err(format!("the roles cannot be read ({error}): check who may read them")),
+        };
+        if bytes.len() > MAX_ROLES_BYTES {
+            return Err(format!("the roles have more than {MAX_ROLES_BYTES} bytes"));
+        }
+        let text = String::from_utf8(bytes).map_err(|_| "the roles are not UTF-8 text".to_owned())?;
+        Roles::parse(&text).map_err(|error| error.to_string())
+    }
+
+    /// Cards of zoo and folder under these roles; no roles: nobody is champion.
+    fn take_in(&mut self, models_dir: Option<&Path>, roles: Option<&Roles>) {
         let mut candidates: BTreeMap<ModelId, Candidate> = BTreeMap::new();
         for candidate in zoo::ENTRIES.iter().map(Candidate::embedded) {
-            registry.consider(candidate, &mut candidates);
+            self.consider(candidate, &mut candidates);
         }
-        for candidate in models_dir.map(|folder| registry.read_folder(folder)).unwrap_or_default() {
-            registry.consider(candidate, &mut candidates);
+        for candidate in models_dir.map(|folder| self.read_folder(folder)).unwrap_or_default() {
+            self.consider(candidate, &mut candidates);
         }
-        for candidate in candidates.into_values() {
-            registry.admit(candidate);
+        self.refuse_unknown(roles, &candidates);
+        for mut candidate in candidates.into_values() {
+            candidate.take_role(roles);
+            self.admit(candidate);
         }
-        registry.settle_champions();
-        registry
+        self.settle_champions();
+    }
+
+    /// Somebody whom the roles name and no card describes is said, not forgotten: a typing mistake must not pass for a
+    /// decision.
+    fn refuse_unknown(&mut self, roles: Option<&Roles>, candidates: &BTreeMap<ModelId, Candidate>) {
+        for (market, system) in roles.into_iter().flat_map(Roles::named) {
+            if !candidates.contains_key(&(system.clone(), market.clone())) {
+                self.refused.push(RefusedModel {
+                    origin: ROLES_FILE.to_owned(),
+                    system_id: Some(system.clone()),
+                    market: Some(market.clone()),
+                    reason: format!("it names {system} for {market}, which no card describes"),
+                });
+            }
+        }
     }
 
     /// A registry of models that were loaded one by one, under the same rules: one model per system and market, one champion
@@ -220,7 +277,7 @@ impl Registry {
             }
         };
         let mut names: Vec<_> = entries.into_iter().map(|entry| entry.file_name()).collect();
-        names.retain(|name| Path::new(name).extension().is_some_and(|extension| extension == "toml"));
+        names.retain(|name| is_card(Path::new(name)));
         names.sort();
         let mut candidates = Vec::new();
         for name in names {
@@ -243,6 +300,12 @@ impl RefusedModel {
             reason,
         }
     }
+}
+
+/// True for the name of a card: any TOML file but the roles.
+pub fn is_card(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml")
+        && path.file_name().is_some_and(|name| name != ROLES_FILE)
 }
 
 /// A card that might become a model.
@@ -293,6 +356,16 @@ impl Candidate {
             card: parsed.map_err(|error: CardError| error.to_string()),
             file,
         }
+    }
+
+    /// Gives the card the operator's role; without any word of his nobody is champion.
+    fn take_role(&mut self, roles: Option<&Roles>) {
+        let Ok(card) = &mut self.card else { return };
+        card.role = match (roles, card.role) {
+            (Some(roles), of_card) => roles.role_of(&card.system_id, &card.market, of_card),
+            (None, Role::Champion) => Role::Shadow,
+            (None, of_card) => of_card,
+        };
     }
 
     fn refusal(&self, reason: String) -> RefusedModel {

@@ -1,4 +1,7 @@
 //! Events as CloudEvents 1.0: typed, versioned, refused when a field is missing or unknown (incident 46).
+//!
+//! Their JSON Schemas, for receivers in other languages, stand in `proto/schemas/`, one file for each type; a test holds
+//! each against its type.
 
 use jiff::Timestamp;
 

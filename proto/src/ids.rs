@@ -21,6 +21,7 @@ named_enum! {
 
 /// All games of one sport on one calendar date in the league's zone; at most one batch of it is open at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Slate {
     /// The sport.
     pub sport: Sport,

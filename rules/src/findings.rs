@@ -26,8 +26,10 @@ pub const MIN_SIDE_SHARE: f64 = 0.15;
 pub const MIN_PICKS_FOR_SIDES: usize = 10;
 /// Share of rows that grading will be able to judge.
 pub const MIN_GRADABLE_SHARE: f64 = 0.95;
-/// Days after which a model is in the zone where it is confidently wrong (83).
-pub const MAX_MODEL_AGE_DAYS: i32 = 10;
+/// Days from the end of training after which a model is stale: from here on it is confidently wrong (83).
+pub const STALE_MODEL_DAYS: i32 = 10;
+/// Old models are told by their number; so many are named.
+pub const MAX_OLD_MODELS_NAMED: usize = 3;
 /// A model this far from the line has something to say.
 pub const EDGE_WORTH_A_LOOK: f64 = 3.0;
 /// And this far a lot.

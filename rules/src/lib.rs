@@ -7,7 +7,7 @@
 //! Read in this order: [`mod@contract`], [`quality`] and [`columns`] (how good are the features), [`aliases`] (who is quoted),
 //! [`lines`] (which quotes count, which one is chosen), [`line_features`] (what the models see of them),
 //! [`gate`] (may this job run, and how did it end), [`mod@recommend`], [`fn@worth`] and [`row`] (what a row says),
-//! [`inputs`] (did anything change), [`findings`] (how good is the slate), [`mod@evaluate`] (how good were the answers).
+//! [`inputs`] (did anything change), [`findings`] (how good is the slate), [`mod@evaluate`] (how good were the answers), [`promotion`] (may a model be champion).
 
 pub mod aliases;
 pub mod columns;
@@ -20,6 +20,7 @@ pub mod inputs;
 pub mod line_features;
 pub mod lines;
 mod odds;
+pub mod promotion;
 pub mod quality;
 pub mod recommend;
 pub mod row;

@@ -295,6 +295,18 @@ impl Warehouse {
         .await
     }
 
+    /// On how many game dates batches have published rows of a system; backfills, which come after the games, do not count.
+    pub async fn published_dates(&self, system: &SystemId, market: &Market) -> Result<u64> {
+        let mut tx = self.store().read().await?;
+        let dates: i64 = sqlx::query_scalar(include_str!("../sql/published_dates.sql"))
+            .bind(system.as_str())
+            .bind(market.as_str())
+            .fetch_one(&mut *tx)
+            .await
+            .doing("count the dates of a model")?;
+        Ok(u64::try_from(dates).unwrap_or(0))
+    }
+
     /// Keeps a refused message.
     pub async fn put_dead_letter(&self, letter: &DeadLetter) -> Result<()> {
         let mut tx = self.store().write(Durability::Full).await?;

@@ -139,7 +139,7 @@ pub(crate) enum Command {
     Predictions(PredictionsArgs),
     /// Show or resize the workers
     Workers(WorkersArgs),
-    /// List, verify and import models, or look into one
+    /// List, verify, judge, compare, promote and import models, or look into one
     ///
     /// Without a subcommand: list them.
     Models(local::models::ModelsArgs),

@@ -96,22 +96,24 @@ async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
     Ok((context, bells))
 }
 
-/// Writes the served models into the `models` table, each hash once.
+/// Writes the models into the `models` table, each hash once; disabled ones too, so that their role there is not the one
+/// they had when they were served last.
 pub(super) async fn note_models(context: &Context) -> Result<(), warehouse::Error> {
     let now = context.warehouse.now().await?;
     let registry = context.shelf.registry();
+    let served = registry.models().iter().map(|model| (&model.card, model.pin.sha256.clone()));
+    let disabled = registry.disabled().iter().map(|card| (card, card.pin_sha256()));
     let known: Vec<ModelRow> =
-        registry.models().iter().map(|model| model_row(model, context.contract, now)).collect();
+        served.chain(disabled).map(|(card, sha256)| model_row(card, sha256, context.contract, now)).collect();
     context.warehouse.put_models(&known).await
 }
 
 /// A model as the `models` table keeps it: by its hash, so that a row of `predictions` can always be explained.
-fn model_row(model: &models::Model, contract: &FeatureContract, now: Timestamp) -> ModelRow {
-    let card = &model.card;
+fn model_row(card: &models::Card, sha256: String, contract: &FeatureContract, now: Timestamp) -> ModelRow {
     ModelRow {
         system_id: card.system_id.clone(),
         market: card.market.clone(),
-        sha256: model.pin.sha256.clone(),
+        sha256,
         role: card.role,
         engine: card.engine.name().to_owned(),
         contract_version: contract.version.clone(),

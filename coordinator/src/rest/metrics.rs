@@ -38,6 +38,7 @@ pub fn describe() {
     describe_gauge!("tipoff_worker_threads_abandoned", "Prediction threads that were left behind.");
     describe_gauge!("tipoff_model_age_days", "Days from a model's last day of training to today.");
     describe_gauge!("tipoff_models_refused", "Models that cannot run.");
+    describe_gauge!("tipoff_models_stale", "Models trained ten days ago or more.");
     describe_gauge!("tipoff_dead_letters", "Events no sink took, and refused messages.");
     describe_gauge!("tipoff_leases", "Live leases of every process.");
     describe_gauge!("tipoff_staged_rows", "Rows of open batches that wait for the verdict.");
@@ -67,6 +68,8 @@ pub(crate) async fn page(service: &Service) -> Option<String> {
     }
     if let Ok(models) = service.models().await {
         gauge!("tipoff_models_refused").set(models.refused.len() as f64);
+        let stale = models.models.iter().filter(|model| model.stale).count();
+        gauge!("tipoff_models_stale").set(stale as f64);
         for model in models.models {
             let Some(age) = model.age_days else { continue };
             let (system, market) = (model.system_id.to_string(), model.market.to_string());

@@ -5,19 +5,29 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use proto::league_time::league_date;
 use proto::{Market, Role, SystemId};
+use rules::findings::STALE_MODEL_DAYS;
 
 use super::{Service, ServiceError};
-
-/// Days after which a model counts as stale (incident 83).
-const STALE_DAYS: i64 = 10;
 
 /// `GET /models`.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Models {
     /// Loaded models, by market and system.
     pub models: Vec<ModelInfo>,
+    /// Models whose role is disabled; they are not loaded.
+    #[serde(default)]
+    pub disabled: Vec<DisabledInfo>,
     /// Models that cannot run, each with a sentence.
     pub refused: Vec<RefusedInfo>,
+}
+
+/// A model that nobody asks.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct DisabledInfo {
+    /// The system.
+    pub system_id: SystemId,
+    /// Its market.
+    pub market: Market,
 }
 
 /// One model.
@@ -78,7 +88,7 @@ pub fn models_of(registry: &models::Registry, today: Date) -> Models {
             trained_from: card.training.map(|window| window.start),
             trained_until: card.training.map(|window| window.end),
             age_days,
-            stale: age_days.is_some_and(|days| days >= STALE_DAYS),
+            stale: age_days.is_some_and(|days| days >= i64::from(STALE_MODEL_DAYS)),
             metrics: card.metrics.clone(),
         }
     };
@@ -86,5 +96,13 @@ pub fn models_of(registry: &models::Registry, today: Date) -> Models {
         .refused()
         .iter()
         .map(|refused| RefusedInfo { name: refused.origin.clone(), reason: refused.reason.clone() });
-    Models { models: registry.models().iter().map(info).collect(), refused: refused.collect() }
+    let disabled = registry
+        .disabled()
+        .iter()
+        .map(|card| DisabledInfo { system_id: card.system_id.clone(), market: card.market.clone() });
+    Models {
+        models: registry.models().iter().map(info).collect(),
+        disabled: disabled.collect(),
+        refused: refused.collect(),
+    }
 }

@@ -5,4 +5,5 @@ mod cards;
 mod fixtures;
 mod hostile;
 mod registry;
+mod roles;
 mod zoo;

@@ -2,6 +2,8 @@
 //! hold one. `TIPOFF_WRITE_RECORDS=1` writes those of the present format, once, when the number changes.
 #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
 
+mod schemas;
+
 use std::path::PathBuf;
 
 use proto::codec::{CodecError, FORMAT, decode_job, decode_outcome, encode_job, encode_outcome};

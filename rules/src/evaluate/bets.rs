@@ -27,12 +27,14 @@ pub struct Bucket {
 }
 
 /// How a bet ended.
-struct Bet {
-    margin: f64,
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bet {
+    /// |prediction - line|, in the market's unit.
+    pub margin: f64,
     /// None for a push.
-    won: Option<bool>,
-    /// Of one unit.
-    profit: f64,
+    pub won: Option<bool>,
+    /// Of one unit; a push brings nothing.
+    pub profit: f64,
 }
 
 /// All buckets, empty ones too.
@@ -55,7 +57,8 @@ pub(super) fn buckets(rows: &[&Scored], days: &Days) -> Vec<Bucket> {
     EDGES.iter().enumerate().map(bucket).collect()
 }
 
-fn bet(row: &Scored) -> Option<Bet> {
+/// One unit on the side of the margin at the offered price; none for a margin of exactly nothing, which has no side.
+pub fn bet(row: &Scored) -> Option<Bet> {
     let line = row.line.points();
     let margin = row.predicted - line;
     if margin == 0.0 {

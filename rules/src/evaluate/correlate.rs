@@ -48,7 +48,7 @@ pub(super) fn pairs(systems: &BTreeMap<&SystemId, Vec<&Scored>>) -> Vec<Pair> {
     pairs
 }
 
-fn pearson(both: &[(f64, f64)]) -> Option<f64> {
+pub(super) fn pearson(both: &[(f64, f64)]) -> Option<f64> {
     if both.len() < 2 {
         return None;
     }

@@ -34,7 +34,7 @@ pub struct Week {
     pub line_mae: f64,
 }
 
-fn off(row: &Scored) -> f64 {
+pub(super) fn off(row: &Scored) -> f64 {
     (row.predicted - row.actual).abs()
 }
 

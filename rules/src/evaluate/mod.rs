@@ -13,6 +13,7 @@
 
 mod bets;
 mod bootstrap;
+mod compare;
 mod correlate;
 mod errors;
 mod probability;
@@ -25,8 +26,9 @@ use jiff::civil::Date;
 use proto::{JobId, Line, Market, Price, SystemId};
 use serde::Serialize;
 
-pub use self::bets::{Bucket, EDGES};
+pub use self::bets::{Bet, Bucket, EDGES, bet};
 pub use self::bootstrap::{Days, Estimate, SplitMix};
+pub use self::compare::{Comparison, Paired, compare};
 pub use self::correlate::Pair;
 pub use self::errors::{Errors, Week};
 pub use self::probability::{BINS, Bin, Probability};
@@ -147,7 +149,7 @@ pub fn evaluate(rows: &[Scored], options: Options) -> Report {
 }
 
 /// Sums of floats depend on their order, so that is fixed.
-fn in_order(mut rows: Vec<&Scored>) -> Vec<&Scored> {
+pub(crate) fn in_order(mut rows: Vec<&Scored>) -> Vec<&Scored> {
     rows.sort_by(|a, b| (a.date(), &a.job).cmp(&(b.date(), &b.job)));
     rows
 }

@@ -49,10 +49,10 @@ pub struct Bin {
 }
 
 /// One row: what the system said, what the market said, 1 for an over.
-struct Said {
-    ours: f64,
+pub(super) struct Said {
+    pub(super) ours: f64,
     market: f64,
-    over: f64,
+    pub(super) over: f64,
 }
 
 /// None when no row has a probability that can be judged.
@@ -74,7 +74,7 @@ pub(super) fn judge(rows: &[&Scored], days: &Days) -> Option<Probability> {
     })
 }
 
-fn said(row: &Scored) -> Option<Said> {
+pub(super) fn said(row: &Scored) -> Option<Said> {
     let is_half_point = row.line.half_points() % 2 != 0;
     let line = row.line.points();
     if !is_half_point || row.actual == line {
@@ -84,11 +84,11 @@ fn said(row: &Scored) -> Option<Said> {
     Some(Said { ours: row.over_probability?, market: row.no_vig_over, over })
 }
 
-fn brier(probability: f64, over: f64) -> f64 {
+pub(super) fn brier(probability: f64, over: f64) -> f64 {
     (probability - over).powi(2)
 }
 
-fn log_loss(probability: f64, over: f64) -> f64 {
+pub(super) fn log_loss(probability: f64, over: f64) -> f64 {
     let of_what_happened = if over > 0.5 { probability } else { 1.0 - probability };
     -of_what_happened.clamp(LEAST, 1.0).ln()
 }

@@ -177,3 +177,83 @@ fn markets_are_apart_and_what_is_no_number_is_counted() {
     assert_eq!(report.markets[1].systems[0].errors.mae.low, None, "one date has no interval");
     assert_eq!(evaluate(&[], Options::default()).markets, []);
 }
+
+/// The rows of [`ROWS`] again, by somebody whose answers are shifted.
+fn shifted(by: f64, over_probability: Option<f64>) -> Vec<Scored> {
+    let other = |row: Scored| Scored {
+        system: "sys_b".parse().unwrap(),
+        predicted: row.predicted + by,
+        over_probability: row.over_probability.and(over_probability),
+        ..row
+    };
+    rows().into_iter().map(other).collect()
+}
+
+fn compared(rows: &[Scored]) -> Option<Comparison> {
+    let (a, b) = ("sys_a".parse().unwrap(), "sys_b".parse().unwrap());
+    compare(rows, &Market::points(), &a, &b, Options::default())
+}
+
+#[test]
+fn a_comparison_by_hand() {
+    let mut both = [rows(), shifted(1.0, Some(0.5))].concat();
+    // One row that only the first answered, one that the second answered at another line.
+    both.push(row("2025-10-26", "fay", 21.0, 20.0, None));
+    both.push(row("2025-10-27", "gus", 21.0, 20.0, None));
+    let elsewhere = Scored { line: "21.5".parse().unwrap(), ..row("2025-10-27", "gus", 21.0, 20.0, None) };
+    both.push(Scored { system: "sys_b".parse().unwrap(), ..elsewhere });
+    let found = compared(&both).unwrap();
+    assert_eq!((found.n, found.dates, found.unpaired), (5, 2, 3));
+    // |off| 3, 1, 4.5, 6, 9.5 against 2, 0, 5.5, 7, 8.5: better by 1, 1, -1, -1, 1.
+    near(found.mae.a, 24.0 / 5.0);
+    near(found.mae.b, 23.0 / 5.0);
+    near(found.mae.difference.value, 0.2);
+    // The first date alone is 1, the second -1/3: the ends of the interval of two dates hold zero.
+    near(found.mae.difference.low.unwrap(), -1.0 / 3.0);
+    near(found.mae.difference.high.unwrap(), 1.0);
+    assert_eq!(found.mae.better, None);
+    near(found.bias.difference.value, -1.0);
+    assert_eq!(found.bias.better, None, "a bias is near zero or not, never less");
+    near(found.correlation.unwrap(), 1.0);
+    // Sides of the first: +, -, -, +, none; of the second: +, + (20 + 1), -, +, +.
+    near(found.same_side.unwrap(), 3.0 / 4.0);
+    let brier = found.brier.unwrap();
+    assert_eq!(brier.n, 4);
+    near(brier.a, (0.16 + 0.36 + 0.0625 + 0.5625) / 4.0);
+    near(brier.b, 0.25);
+    // The first takes a side on four: won 10/11, lost, won 1.2, lost; the second wins bob's too.
+    let profit = found.profit.unwrap();
+    assert_eq!(profit.n, 4);
+    near(profit.a, (10.0 / 11.0 - 1.0 + 1.2 - 1.0) / 4.0);
+    near(profit.b, (10.0 / 11.0 + 10.0 / 11.0 + 1.2 - 1.0) / 4.0);
+}
+
+#[test]
+fn who_is_better_on_every_date_is_named_whichever_comes_first() {
+    // Five too high on every row, beside somebody who is right.
+    let mut both: Vec<Scored> =
+        rows().into_iter().map(|row| Scored { predicted: row.actual, ..row }).collect();
+    both.extend(both.clone().into_iter().map(|row| Scored {
+        system: "sys_b".parse().unwrap(),
+        predicted: row.actual + 5.0,
+        ..row
+    }));
+    let found = compared(&both).unwrap();
+    assert_eq!(found.mae.better.unwrap().as_str(), "sys_a");
+    let (a, b) = ("sys_b".parse().unwrap(), "sys_a".parse().unwrap());
+    let swapped = compare(&both, &Market::points(), &a, &b, Options::default()).unwrap();
+    assert_eq!(swapped.mae.better.unwrap().as_str(), "sys_a");
+    near(swapped.mae.difference.value, 5.0);
+}
+
+#[test]
+fn no_row_in_common_is_no_comparison_and_one_date_decides_nothing() {
+    assert_eq!(compared(&rows()), None);
+    let elsewhere = shifted(1.0, None).into_iter().map(|row| Scored { line: "9.5".parse().unwrap(), ..row });
+    assert_eq!(compared(&[rows(), elsewhere.collect()].concat()), None);
+    let both = [rows(), shifted(30.0, None)].concat();
+    let one: Vec<Scored> = both.into_iter().filter(|row| row.date().to_string() == "2025-10-26").collect();
+    let found = compared(&one).unwrap();
+    assert!(found.mae.difference.value < -20.0 && found.mae.better.is_none(), "{found:?}");
+    assert_eq!(found.brier, None, "only one of them has a probability");
+}

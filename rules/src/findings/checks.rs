@@ -37,9 +37,14 @@ fn spoken(game: &GameKey) -> String {
 
 /// Names in order, at most [`MAX_NAMES`] of them.
 fn names(all: impl IntoIterator<Item = impl Display>) -> String {
+    first_names(all, MAX_NAMES)
+}
+
+/// Names in order, at most so many of them, and how many more there are.
+fn first_names(all: impl IntoIterator<Item = impl Display>, most: usize) -> String {
     let all: Vec<String> = all.into_iter().map(|name| name.to_string()).collect();
-    let shown = all.iter().take(MAX_NAMES).cloned().collect::<Vec<_>>().join(", ");
-    match all.len().checked_sub(MAX_NAMES) {
+    let shown = all.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().checked_sub(most) {
         None | Some(0) => shown,
         Some(more) => format!("{shown} and {more} more"),
     }
@@ -203,17 +208,19 @@ fn old_models(facts: &SlateFacts) -> Option<Finding> {
     let age = |model: &ModelFacts| {
         model.trained_until.and_then(|until| facts.game_date.since(until).ok()).map(|span| span.get_days())
     };
-    let old: Vec<String> = facts
+    let mut old: Vec<(i32, &ModelFacts)> = facts
         .models
         .iter()
-        .filter_map(|m| age(m).filter(|days| *days > MAX_MODEL_AGE_DAYS).map(|days| (m, days)))
-        .map(|(m, days)| format!("{} ({}, {days} days)", m.system_id, m.market))
+        .filter_map(|m| age(m).filter(|days| *days >= STALE_MODEL_DAYS).map(|days| (days, m)))
         .collect();
+    // The oldest first: they are the ones to name.
+    old.sort_by_key(|(days, m)| (-days, &m.system_id, &m.market));
     let n = old.len();
+    let described = old.iter().map(|(days, m)| format!("{} ({}, {days} days)", m.system_id, m.market));
     let sentence = format!(
-        "{n} {} trained more than {MAX_MODEL_AGE_DAYS} days before the games: {}",
+        "{n} {} trained {STALE_MODEL_DAYS} days or more before the games: {}",
         verb(n, "model was", "models were"),
-        names(old)
+        first_names(described, MAX_OLD_MODELS_NAMED)
     );
     (n > 0).then(|| finding("old_model", FindingLevel::Warning, n, sentence))
 }

@@ -261,12 +261,23 @@ fn incident_83_an_old_model_is_named() {
         trained_until: until.map(|d| d.parse().unwrap()),
     };
     facts.models =
-        vec![model("sys_a", Some("2026-02-09")), model("formula", None), model("ahead", Some("2026-03-01"))];
-    assert!(codes(&facts).is_empty());
+        vec![model("sys_a", Some("2026-02-10")), model("formula", None), model("ahead", Some("2026-03-01"))];
+    assert!(codes(&facts).is_empty(), "nine days are fresh, a formula does not age");
     facts.models.push(model("old", Some("2026-01-15")));
     assert_eq!(
         health(&facts).findings[0].sentence,
-        "1 model was trained more than 10 days before the games: old (points, 35 days)"
+        "1 model was trained 10 days or more before the games: old (points, 35 days)"
+    );
+    // A whole zoo of them is one finding with its number and the oldest names.
+    facts.models.extend((0..16).map(|n| model(&format!("zoo_{n:02}"), Some("2026-02-09"))));
+    let found = &health(&facts).findings[0];
+    assert_eq!(
+        (found.count, found.sentence.as_str()),
+        (
+            17,
+            "17 models were trained 10 days or more before the games: old (points, 35 days), \
+             zoo_00 (points, 10 days), zoo_01 (points, 10 days) and 14 more"
+        )
     );
 }
 

@@ -1,7 +1,7 @@
 //! Registration, withdrawal, runs, alerts.
 
 use proto::verdict::FindingLevel;
-use proto::{Code, EndState, Market, OpenerToken, Role};
+use proto::{Code, EndState, Market, OpenerToken, Role, RunMode};
 use warehouse::{
     Alert, BatchFilter, DeadLetter, Error, ErrorClass, ModelRow, Registered, RunEnd, RunStart, Warehouse,
 };
@@ -142,4 +142,21 @@ pub(crate) async fn models_are_remembered(warehouse: Warehouse) {
     let promoted = ModelRow { role: Role::Champion, first_seen_at: at(TIP1), ..model.clone() };
     warehouse.put_models(&[promoted]).await.unwrap();
     assert_eq!(warehouse.models().await.unwrap(), [ModelRow { role: Role::Champion, ..model }]);
+}
+
+pub(crate) async fn nights_of_a_model_are_counted_without_backfills(warehouse: Warehouse) {
+    let nights =
+        async |name: &str, market: Market| warehouse.published_dates(&system(name), &market).await.unwrap();
+    let jobs = [("a", G1, Code::Predicted, 25.0)];
+    register(&warehouse, 1).await;
+    let mut backfill = request(1, &jobs);
+    backfill.head.run_mode = RunMode::Backfill;
+    warehouse.publish(&backfill).await.unwrap();
+    assert_eq!(nights("alpha", Market::points()).await, 0, "made after the games");
+    for second in [2, 3] {
+        run(&warehouse, second, &jobs).await;
+        assert_eq!(nights("alpha", Market::points()).await, 1, "two runs of one night are one night");
+    }
+    assert_eq!(nights("nobody", Market::points()).await, 0);
+    assert_eq!(nights("alpha", "rebounds".parse().unwrap()).await, 0);
 }

@@ -65,6 +65,7 @@ conformance! {
         runs_end_once,
         alerts_and_dead_letters_are_kept,
         models_are_remembered,
+        nights_of_a_model_are_counted_without_backfills,
     }
     publish {
         a_first_publication_shows_its_rows,

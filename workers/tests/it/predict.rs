@@ -335,6 +335,35 @@ fn incident_84_jobs_of_another_contract_are_left_to_others() {
     assert_eq!(results, [JobResult::Refused { seq: 7 }]);
 }
 
+#[test]
+fn incident_84_features_reach_a_model_by_name_whatever_their_order() {
+    // The predecessor took the share of shots from somewhere for the opponent's pace: one position for another.
+    let card = |system: &str, features: [&str; 2], inputs: [f64; 2]| {
+        format!(
+            "format = 1\nsystem_id = \"{system}\"\nmarket = \"points\"\ntarget = \"points\"\nrole = \"shadow\"\n\
+             engine = \"formula\"\nfeatures = [\"{}\", \"{}\"]\n[weights]\nopponent_pace = 0.2\npct_three = 10.0\n\
+             [[reference]]\ninputs = {inputs:?}\nexpected = 25.0\n",
+            features[0], features[1]
+        )
+    };
+    let registry = crate::samples::registry_of(&[
+        card("paint_first", ["pct_three", "opponent_pace"], [0.5, 100.0]),
+        card("pace_first", ["opponent_pace", "pct_three"], [100.0, 0.5]),
+    ]);
+    let models = ModelSet::of_registry(&registry, rules::contract());
+    let own = |value| Feature::real(value, FeatureSource::Facts);
+    let features = vector(&[("opponent_pace", own(104.0)), ("pct_three", own(0.35))]);
+    let job = Job { features: Some(features), ..job("jaylenbrown", &["paint_first", "pace_first"]) };
+    let Some(JobResult::Completed(done)) = predict(&models, &[claimed(0, &job)], at(NOW)).remove(&0) else {
+        panic!("not completed")
+    };
+    let answers: Vec<f64> =
+        decode_outcome(&done.body).unwrap().rows.iter().map(|row| row.predicted_value).collect();
+    let expected = 0.2 * 104.0 + 10.0 * 0.35;
+    assert_eq!(answers.len(), 2);
+    assert!(answers.iter().all(|answer| (answer - expected).abs() < 1e-9), "{answers:?} for {expected}");
+}
+
 /// A job of a slate as it comes: most are clean, some end at each gate.
 fn any_job() -> impl Strategy<Value = Job> {
     let systems =

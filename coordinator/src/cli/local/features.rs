@@ -24,7 +24,7 @@ pub(crate) enum FeaturesCommand {
     /// Compute and store the features of one date or a range
     ///
     /// Reads only what was known before each date. Building twice changes nothing. A date whose columns are not alive
-    /// (constant, flat or out of range over fifty rows) is not stored: exit code 1, and what was stored before stays.
+    /// (constant, flat or out of range over fifty rows) is not stored: exit code 3, and what was stored before stays.
     Build(BuildArgs),
     /// Show every feature of a player on a date
     ///
@@ -104,13 +104,12 @@ pub(crate) async fn build(args: &BuildArgs, config: &Config, out: Output) -> Res
     if blocked.is_empty() {
         return Ok(if report.faults.is_empty() { Exit::Ok } else { Exit::Degraded });
     }
-    if !out.json {
-        out.say(&format!(
-            "nothing was stored for {}; look at the inputs, or name the feature with --accept",
-            blocked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
-        ));
-    }
-    Ok(Exit::Failed)
+    // Talk, so that a program that reads the JSON has it in its log too.
+    out.say(&format!(
+        "nothing was stored for {}; look at the inputs, or name the feature with --accept",
+        blocked.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    ));
+    Ok(Exit::Degraded)
 }
 
 /// `tipoff features export`.

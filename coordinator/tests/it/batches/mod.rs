@@ -2,6 +2,8 @@
 
 mod incidents;
 mod life;
+mod lost_answers;
 mod models;
 mod operators;
+mod roles;
 mod zombie;

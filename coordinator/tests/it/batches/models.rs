@@ -19,7 +19,7 @@ fn card(weight: f64) -> String {
 }
 
 /// Beside and renamed, as a careful person would.
-fn put(folder: &Path, name: &str, text: &str) {
+pub(super) fn put(folder: &Path, name: &str, text: &str) {
     std::fs::write(folder.join("draft"), text).unwrap();
     std::fs::rename(folder.join("draft"), folder.join(name)).unwrap();
 }

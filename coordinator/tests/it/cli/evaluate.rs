@@ -41,7 +41,7 @@ fn seen() -> String {
 }
 
 /// Three weeks with odds on the last six days; the last one has no results.
-fn simulated(folder: &Path) -> PathBuf {
+pub(super) fn simulated(folder: &Path) -> PathBuf {
     let options = SimOptions {
         days: 21,
         from: "2025-10-25".parse().unwrap(),
@@ -93,7 +93,7 @@ fn known_after(date: &str, files: &Path, to: &Path) {
     }
 }
 
-fn json(said: &Said) -> Value {
+pub(super) fn json(said: &Said) -> Value {
     serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {said:?}"))
 }
 

@@ -59,6 +59,42 @@ fn simulated_days_are_ingested_once_and_known_twice() {
     assert_eq!(stages.iter().filter(|run| run["stage"] == "ingest" && run["status"] == "success").count(), 2);
 }
 
+/// Every player's night is like the first one's: averages that tell nobody from anybody.
+fn same_for_everybody(box_scores: &str) -> String {
+    let mut lines = box_scores.lines();
+    let header = lines.next().unwrap();
+    let at = header.split(',').position(|column| column == "min").unwrap();
+    let mut pattern: Option<Vec<String>> = None;
+    let mut text = format!("{header}\n");
+    for line in lines {
+        let mut cells: Vec<String> = line.split(',').map(str::to_owned).collect();
+        let pattern = pattern.get_or_insert_with(|| cells[at..].to_vec());
+        cells.truncate(at);
+        cells.extend(pattern.iter().cloned());
+        text += &format!("{}\n", cells.join(","));
+    }
+    text
+}
+
+#[test]
+fn incident_76_a_blocked_date_is_named_and_is_no_success() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| tipoff(folder.path(), args);
+    let simulate = ["simulate", "--out", "days", "--days", "12", "--games", "4", "--last-day", "2026-01-23"];
+    run(&simulate).exit(0);
+    let path = folder.path().join("days/box_scores.csv");
+    fs::write(&path, same_for_everybody(&fs::read_to_string(&path).unwrap())).unwrap();
+    run(&["ingest", "days"]).exit(0);
+    let build = ["features", "build", "--game-date", "2026-01-23"];
+    for json in [&[][..], &["--json"]] {
+        let said = run(&[&build[..], json].concat()).exit(3);
+        assert!(said.err.contains("nothing was stored for 2026-01-23"), "{}", said.err);
+        assert!(said.err.contains("--accept"), "{}", said.err);
+    }
+    let stored = run(&["sql", "--json", "select count(*) from features"]).exit(0);
+    assert!(stored.out.contains("\"0\""), "{}", stored.out);
+}
+
 #[test]
 fn a_foreign_file_is_refused_and_the_rest_goes_in() {
     let folder = tempfile::tempdir().unwrap();

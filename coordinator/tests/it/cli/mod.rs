@@ -3,6 +3,7 @@
 mod evaluate;
 mod local;
 mod models;
+mod roles;
 mod server;
 
 use std::path::Path;

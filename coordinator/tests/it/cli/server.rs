@@ -142,3 +142,43 @@ fn dangerous_verbs_ask_and_refuse_where_nobody_can_answer() {
     assert!(tipoff(folder, &["serve", "--dir", ".", "--listen", &occupied]).exit(1).err.contains("--listen"));
     assert_eq!(server.stop().0, 0);
 }
+
+/// The incident's three hundred, each over a connection of its own to a process without workers.
+#[test]
+fn incident_09_three_hundred_starts_over_sockets_make_one_batch() {
+    const STARTS: usize = 300;
+    let world = World::new(&small());
+    let server = Server::start(world.dir.path(), &["--workers", "0"], &[]);
+    let url = format!("{}/start", server.url);
+    let request = serde_json::to_value(world.request()).unwrap();
+    let answers = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let client = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(Duration::from_secs(60));
+        let client = client.build().unwrap();
+        let mut starts = tokio::task::JoinSet::new();
+        // All of them are ready before the first one goes.
+        let gate = std::sync::Arc::new(tokio::sync::Barrier::new(STARTS));
+        for _ in 0..STARTS {
+            let (call, gate) = (client.post(&url).json(&request), std::sync::Arc::clone(&gate));
+            starts.spawn(async move {
+                gate.wait().await;
+                let answer = call.send().await.unwrap();
+                let status = answer.status().as_u16();
+                (status, answer.json::<Value>().await.unwrap())
+            });
+        }
+        starts.join_all().await
+    });
+    let (started, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|(status, _)| *status == 202);
+    assert_eq!((started.len(), refused.len()), (1, STARTS - 1));
+    let batch = &started[0].1["batch_id"];
+    assert!(batch.is_string(), "{started:?}");
+    for (status, problem) in &refused {
+        assert_eq!((*status, &problem["batch_id"]), (409, batch), "{problem}");
+        assert_eq!(problem["type"], "/problems/already-running", "{problem}");
+    }
+    let listed =
+        tipoff(world.dir.path(), &["--dir", ".", "sql", "--json", "select count(*) from batches"]).exit(0);
+    let listed: Value = serde_json::from_str(&listed.out).unwrap();
+    assert_eq!(listed["rows"][0][0], "1", "{listed}");
+    assert_eq!(server.stop().0, 0);
+}

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use coordinator::service::Letter;
 use proto::OutcomeKind;
 use proto::api::{Page, PlayerLine, Problem, Started};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Api;
 use crate::world::{World, ended, small};
@@ -126,6 +126,55 @@ fn an_instance_tells_about_itself() {
             assert!(page.text.contains(part), "{part}: {}", page.text);
         }
     });
+}
+
+/// A formula with a window: it ages like anything that was trained.
+fn trained_until(system: &str, until: jiff::civil::Date) -> String {
+    format!(
+        "format = 1\nsystem_id = \"{system}\"\nmarket = \"points\"\ntarget = \"points\"\nrole = \"shadow\"\n\
+         engine = \"formula\"\nfeatures = [\"points_avg_season\"]\n[weights]\npoints_avg_season = 1.0\n\
+         [training]\nstart = \"2023-10-24\"\nend = \"{until}\"\n[[reference]]\ninputs = [10.0]\nexpected = 10.0\n"
+    )
+}
+
+#[test]
+fn incident_83_an_old_model_shows_in_the_list_the_interface_and_the_metrics() {
+    let world = World::new(&small());
+    let zoo = world.dir.path().join("zoo");
+    std::fs::create_dir(&zoo).unwrap();
+    // Far enough from ten days that midnight may pass while this runs.
+    let today = proto::league_time::league_date(jiff::Timestamp::now());
+    for (system, days) in [("fresh_v1", 3), ("aged_v1", 12)] {
+        let until = today.checked_sub(jiff::ToSpan::days(days)).unwrap();
+        std::fs::write(zoo.join(format!("{system}.toml")), trained_until(system, until)).unwrap();
+    }
+    let config = world.config(|config| config.models = Some(zoo.clone()));
+    world.with_instance(&config, async |instance| {
+        let api = Api::of(instance, &config);
+        let models: Value = api.get("/models").await.read(200);
+        let of = |system: &str| {
+            let mut all = models["models"].as_array().unwrap().iter();
+            all.find(|model| model["system_id"] == system).unwrap_or_else(|| panic!("{system}: {models}"))
+        };
+        assert_eq!((&of("fresh_v1")["stale"], &of("aged_v1")["stale"]), (&json!(false), &json!(true)));
+        assert!(of("aged_v1")["age_days"].as_i64().unwrap() >= 12, "{models}");
+        let formula = of("moving_average_v1");
+        assert!(
+            formula["stale"] == false && formula["age_days"].is_null(),
+            "a formula does not age: {formula}"
+        );
+
+        let page = api.get("/metrics").await.text;
+        let line = r#"tipoff_model_age_days{system="aged_v1",market="points"} "#;
+        let age = page.lines().find_map(|text| text.strip_prefix(line)).unwrap_or_else(|| panic!("{page}"));
+        assert!(age.parse::<i64>().unwrap() >= 12, "{age}");
+        let stale =
+            models["models"].as_array().unwrap().iter().filter(|model| model["stale"] == true).count();
+        assert!(page.contains(&format!("tipoff_models_stale {stale}\n")), "{stale}: {page}");
+    });
+    let listed = crate::cli::tipoff(world.dir.path(), &["--models", "zoo", "models", "list"]).exit(0).out;
+    let line = |system: &str| listed.lines().find(|line| line.starts_with(system)).unwrap().to_owned();
+    assert!(line("aged_v1").contains("stale") && !line("fresh_v1").contains("stale"), "{listed}");
 }
 
 #[test]

@@ -40,31 +40,31 @@ pub(super) struct Window<'a> {
 
 /// Rows of one system that are in no figure, by why.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub(super) struct LeftOut {
+pub(in crate::cli::local) struct LeftOut {
     /// Its training window reaches the date: a result it may have seen proves nothing.
-    pub(super) in_sample: u64,
+    pub(in crate::cli::local) in_sample: u64,
     /// The player did not play.
-    pub(super) void: u64,
+    pub(in crate::cli::local) void: u64,
     /// The game has no box score yet.
-    pub(super) no_result: u64,
+    pub(in crate::cli::local) no_result: u64,
     /// Rows that count but for their probability, because its calibration was fitted on that date or later.
-    pub(super) probability_in_sample: u64,
+    pub(in crate::cli::local) probability_in_sample: u64,
 }
 
 /// Everything that was found in the window.
 #[derive(Debug, Default)]
-pub(super) struct Gathered {
-    pub(super) scored: Vec<Scored>,
-    pub(super) left_out: BTreeMap<(Market, SystemId), LeftOut>,
+pub(in crate::cli::local) struct Gathered {
+    pub(in crate::cli::local) scored: Vec<Scored>,
+    pub(in crate::cli::local) left_out: BTreeMap<(Market, SystemId), LeftOut>,
     /// Players by how their jobs ended.
-    pub(super) jobs: BTreeMap<String, u64>,
-    pub(super) games: u64,
+    pub(in crate::cli::local) jobs: BTreeMap<String, u64>,
+    pub(in crate::cli::local) games: u64,
     /// Dates with games and without any feature row.
-    pub(super) without_features: Vec<Date>,
+    pub(in crate::cli::local) without_features: Vec<Date>,
     /// Dates with games before the first refit.
-    pub(super) without_models: Vec<Date>,
+    pub(in crate::cli::local) without_models: Vec<Date>,
     /// First days of the refits that answered; empty for one set of models.
-    pub(super) refits: BTreeSet<Date>,
+    pub(in crate::cli::local) refits: BTreeSet<Date>,
 }
 
 /// Goes through the window by date; `tell` hears of each.

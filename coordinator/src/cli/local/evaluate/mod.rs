@@ -13,16 +13,19 @@ mod tests;
 mod walk;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use proto::{Market, SystemId};
 use rules::evaluate::{Options, Report};
 use serde::Serialize;
+use warehouse::Warehouse;
 use workers::Rulebook;
 
-use self::gather::{CONSENSUS, Gathered, LAST_TEN, LeftOut, Window, gather};
+pub(super) use self::gather::LeftOut;
+use self::gather::{CONSENSUS, Gathered, LAST_TEN, Window, gather};
+pub(super) use self::page::with_interval as interval;
 use self::walk::Walk;
 use super::tables::{date, open_existing};
 use crate::cli::exit::Exit;
@@ -88,31 +91,15 @@ pub(crate) async fn evaluate(args: &EvaluateArgs, config: &Config, out: Output) 
     if to < from {
         return Err(Failure::usage(format!("--to {to} is before --from {from}")));
     }
-    let mut walk = Walk::over(config.models.as_deref())?;
     let warehouse = open_existing(config).await?;
-    let rulebook = Rulebook { lines: Arc::new(config.lines.clone()), ..Rulebook::default() };
-    let window = Window {
-        from,
-        to,
-        market: args.market.as_ref(),
-        rulebook: &rulebook,
-        min_minutes: config.min_minutes,
-    };
-    let line = ProgressLine::bar();
-    let total = i64::from((to - from).get_days()) as u64 + 1;
-    let tell = |date: Date, rows: usize| {
-        let done = i64::from((date - from).get_days()) as u64;
-        line.show(done, total, format!("{date}: {rows} rows so far"));
-    };
-    let gathered = gather(&warehouse, &mut walk, &window, tell).await?;
-    if gathered.scored.is_empty() {
-        drop(line);
-        return Err(nothing(&gathered, &walk, &window));
+    let market = args.market.as_ref();
+    let observed = observe(&warehouse, config, config.models.as_deref(), (from, to), market).await?;
+    let is_whole = observed.is_whole();
+    if observed.gathered.scored.is_empty() {
+        return Err(observed.nothing());
     }
-    line.show(total, total, format!("{} rows: figures and intervals", gathered.scored.len()));
-    let report = rules::evaluate::evaluate(&gathered.scored, Options::default());
-    drop(line);
-    let evaluation = evaluation(gathered, &walk, report, from, to);
+    let report = rules::evaluate::evaluate(&observed.gathered.scored, Options::default());
+    let evaluation = evaluation(observed, report);
     if let Some(path) = &args.html {
         std::fs::write(path, html::page(&evaluation))
             .map_err(|error| Failure::failed(format!("write `{}`: {error}", path.display())))?;
@@ -121,13 +108,49 @@ pub(crate) async fn evaluate(args: &EvaluateArgs, config: &Config, out: Output) 
     if let (Some(path), false) = (&args.html, out.json) {
         out.say(&format!("the page with plots is `{}`", path.display()));
     }
-    Ok(if evaluation.is_whole() { Exit::Ok } else { Exit::Degraded })
+    Ok(if is_whole { Exit::Ok } else { Exit::Degraded })
 }
 
-impl Evaluation {
+/// What was found in a window of dates, for whoever judges it.
+pub(super) struct Observed {
+    pub(super) from: Date,
+    pub(super) to: Date,
+    pub(super) gathered: Gathered,
+    walk: Walk,
+}
+
+/// Predicts every game of the dates as it would have been, and joins the results. `models` is a folder of cards or of
+/// refits; none: the embedded set.
+pub(super) async fn observe(
+    warehouse: &Warehouse,
+    config: &Config,
+    models: Option<&Path>,
+    (from, to): (Date, Date),
+    market: Option<&Market>,
+) -> Result<Observed, Failure> {
+    let mut walk = Walk::over(models)?;
+    let rulebook = Rulebook { lines: Arc::new(config.lines.clone()), ..Rulebook::default() };
+    let window = Window { from, to, market, rulebook: &rulebook, min_minutes: config.min_minutes };
+    let line = ProgressLine::bar();
+    let total = i64::from((to - from).get_days()) as u64 + 1;
+    let tell = |date: Date, rows: usize| {
+        let done = i64::from((date - from).get_days()) as u64;
+        line.show(done, total, format!("{date}: {rows} rows so far"));
+    };
+    let gathered = gather(warehouse, &mut walk, &window, tell).await?;
+    Ok(Observed { from, to, gathered, walk })
+}
+
+impl Observed {
     /// True when every date had what it needs and every model could run.
-    fn is_whole(&self) -> bool {
-        self.without_features.is_empty() && self.without_models.is_empty() && self.refused_models.is_empty()
+    pub(super) fn is_whole(&self) -> bool {
+        let Gathered { without_features, without_models, .. } = &self.gathered;
+        without_features.is_empty() && without_models.is_empty() && self.walk.refused().is_empty()
+    }
+
+    /// Why there is no row at all, and what to do about it.
+    pub(super) fn nothing(&self) -> Failure {
+        nothing(&self.gathered, &self.walk, self.from, self.to)
     }
 }
 
@@ -136,7 +159,8 @@ fn is_baseline(system: &SystemId) -> bool {
     [CONSENSUS, LAST_TEN].contains(&system.as_str())
 }
 
-fn evaluation(gathered: Gathered, walk: &Walk, report: Report, from: Date, to: Date) -> Evaluation {
+fn evaluation(observed: Observed, report: Report) -> Evaluation {
+    let Observed { from, to, gathered, walk } = observed;
     let left_out =
         gathered.left_out.into_iter().map(|((market, system), rows)| LeftOutRow { market, system, rows });
     Evaluation {
@@ -154,8 +178,7 @@ fn evaluation(gathered: Gathered, walk: &Walk, report: Report, from: Date, to: D
 }
 
 /// Why there is nothing to show, and what to do about it.
-fn nothing(gathered: &Gathered, walk: &Walk, window: &Window<'_>) -> Failure {
-    let (from, to) = (window.from, window.to);
+fn nothing(gathered: &Gathered, walk: &Walk, from: Date, to: Date) -> Failure {
     let not_found = |what: String| Failure::new(Exit::NotFound, what);
     let sum = |of: fn(&LeftOut) -> u64| gathered.left_out.values().map(of).sum::<u64>();
     let failure = if gathered.games == 0 && gathered.without_models.is_empty() {

@@ -99,7 +99,7 @@ pub(super) fn bucket_name(bucket: &Bucket) -> String {
 }
 
 /// `1.5 [1.2, 1.8]`.
-fn with_interval(estimate: &Estimate, show: impl Fn(f64) -> String) -> String {
+pub(in crate::cli::local) fn with_interval(estimate: &Estimate, show: impl Fn(f64) -> String) -> String {
     match (estimate.low, estimate.high) {
         (Some(low), Some(high)) => format!("{} [{}, {}]", show(estimate.value), show(low), show(high)),
         _ => show(estimate.value),

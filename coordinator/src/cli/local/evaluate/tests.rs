@@ -73,15 +73,8 @@ fn the_page_is_whole_and_nothing_in_it_is_markup_that_came_from_a_card() {
 #[test]
 fn nothing_to_show_says_what_to_do() {
     let walk = Walk::over(None).unwrap();
-    let rulebook = Rulebook::default();
     let date = |text: &str| text.parse::<Date>().unwrap();
-    let window = Window {
-        from: date("2025-11-03"),
-        to: date("2025-11-09"),
-        market: None,
-        rulebook: &rulebook,
-        min_minutes: 15.0,
-    };
+    let (from, to) = (date("2025-11-03"), date("2025-11-09"));
     let of = |rows: LeftOut| Gathered {
         games: 6,
         jobs: [("predicted".to_owned(), 12)].into(),
@@ -94,13 +87,13 @@ fn nothing_to_show_says_what_to_do() {
         (of(LeftOut { no_result: 12, ..LeftOut::default() }), Exit::NotFound, "no box scores"),
         (of(LeftOut { void: 12, ..LeftOut::default() }), Exit::NotFound, "predicted 12"),
         (
-            Gathered { games: 6, without_features: vec![window.from], ..Gathered::default() },
+            Gathered { games: 6, without_features: vec![from], ..Gathered::default() },
             Exit::NotFound,
             "tipoff features build --game-date 2025-11-03 --to 2025-11-09",
         ),
-        (Gathered { without_models: vec![window.from], ..Gathered::default() }, Exit::NotFound, "2025-11-03"),
+        (Gathered { without_models: vec![from], ..Gathered::default() }, Exit::NotFound, "2025-11-03"),
     ] {
-        let failure = nothing(&gathered, &walk, &window);
+        let failure = nothing(&gathered, &walk, from, to);
         let said = failure.to_string();
         assert!(failure.exit == exit && said.contains(part), "{part}: {said}");
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use models::Registry;
+use models::{ROLES_FILE, Registry, is_card};
 use workers::ModelSet;
 
 use crate::cli::failure::Failure;
@@ -81,11 +81,12 @@ fn refits_in(folder: &Path) -> Result<Vec<DatedFolder>, Failure> {
             .hint("--models names a folder of cards, or of folders named by date")
     };
     let mut dated = Vec::new();
-    let mut has_cards = false;
+    let (mut has_cards, mut has_roles) = (false, false);
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if !path.is_dir() {
             has_cards |= is_card(&path);
+            has_roles |= path.file_name().is_some_and(|name| name == ROLES_FILE);
             continue;
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -101,6 +102,8 @@ fn refits_in(folder: &Path) -> Result<Vec<DatedFolder>, Failure> {
     dated.sort();
     match (has_cards, dated.is_empty()) {
         (true, true) => Ok(vec![(None, Some(folder.to_owned()))]),
+        // The embedded models under roles of the operator's.
+        (false, true) if has_roles => Ok(vec![(None, Some(folder.to_owned()))]),
         (false, false) => Ok(dated),
         (true, false) => {
             let failure = Failure::usage(format!("`{shown}` holds both cards and folders named by date"));
@@ -120,10 +123,6 @@ fn holds_cards(folder: &Path) -> std::io::Result<bool> {
         }
     }
     Ok(false)
-}
-
-fn is_card(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "toml")
 }
 
 #[cfg(test)]
@@ -174,5 +173,9 @@ mod tests {
             Walk::over(None).unwrap().on(date("2025-10-27")).is_some(),
             "the embedded set answers always"
         );
+        let roles = folder(&["roles.toml"]);
+        std::fs::write(roles.path().join("roles.toml"), "format = 1\n").unwrap();
+        let mut walk = Walk::over(Some(roles.path())).unwrap();
+        assert!(walk.on(date("2025-10-27")).is_some() && walk.refused().is_empty(), "roles are no card");
     }
 }

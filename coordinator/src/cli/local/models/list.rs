@@ -46,6 +46,10 @@ fn page(models: &Models) -> String {
     if !models.models.iter().any(|model| model.role == Role::Champion) {
         page += "\nno model is champion: nothing is marked as the one to act on\n";
     }
+    if !models.disabled.is_empty() {
+        let rows = models.disabled.iter().map(|off| vec![off.system_id.to_string(), off.market.to_string()]);
+        page += &format!("\n{}\n", table(&["disabled", "market"], &[], rows));
+    }
     if !models.refused.is_empty() {
         let rows = models.refused.iter().map(|refused| vec![refused.name.clone(), refused.reason.clone()]);
         page += &format!("\n{}\n", table(&["refused", "why"], &[], rows));

@@ -1,9 +1,12 @@
-//! `tipoff models`: what this build and folder can answer with, and a look into any one model.
+//! `tipoff models`: what this build and folder can answer with, a look into any one model, and who is champion.
 
+mod compare;
 mod import;
 mod list;
 mod look;
 mod predict;
+mod promote;
+mod roles;
 mod verify;
 
 use crate::cli::exit::Exit;
@@ -51,6 +54,24 @@ enum ModelsCommand {
     /// DIR/2025-10-27/… each date is answered by the newest folder named by a day not after it. Rows of models trained on
     /// their date or later are left out. Exit code 3 when a date or model could not be evaluated.
     Evaluate(super::evaluate::EvaluateArgs),
+    /// Hold two systems against each other on the same rows
+    ///
+    /// As `models evaluate`, but paired: every figure over rows that both answered, the difference with an interval over
+    /// dates, and who is better if that interval leaves zero out.
+    Compare(compare::CompareArgs),
+    /// Make a model champion of its market, or a disabled one a shadow again
+    ///
+    /// A champion must pass the gates: hit rate and number of bets at bold margins, overs and unders apart, no lean to one
+    /// side of the line, no bias at stars or bench, no day it was trained on, no twin, two dates in the shadow. A gate
+    /// that does not hold refuses, with figure and threshold (exit code 5); --force overrides and is recorded in `tipoff
+    /// runs`. The role is written to roles.toml in the folder of --models; a running server takes it up by itself, and
+    /// open batches end on what they pinned. The champion before goes on as a shadow. Asks first.
+    Promote(promote::PromoteArgs),
+    /// Take a model out of new batches
+    ///
+    /// Its file stays, and `models promote --as shadow` brings it back. The champion is refused without --force (exit code
+    /// 5): promote another one first. The last model of a market is always refused. Asks first.
+    Disable(roles::DisableArgs),
 }
 
 /// `tipoff models`.
@@ -62,5 +83,8 @@ pub(crate) async fn models(args: &ModelsArgs, config: &Config, out: Output) -> R
         ModelsCommand::Predict(args) => predict::predict(args, config, out),
         ModelsCommand::Import(args) => import::import(args, config, out),
         ModelsCommand::Evaluate(args) => super::evaluate::evaluate(args, config, out).await,
+        ModelsCommand::Compare(args) => compare::compare(args, config, out).await,
+        ModelsCommand::Promote(args) => promote::promote(args, config, out).await,
+        ModelsCommand::Disable(args) => roles::disable(args, config, out).await,
     }
 }
