@@ -113,7 +113,7 @@ fn model_row(model: &models::Model, contract: &FeatureContract, now: Timestamp) 
         market: card.market.clone(),
         sha256: model.pin.sha256.clone(),
         role: card.role,
-        engine: card.engine.name().to_owned(),
+        engine: card.engine.name().as_str().to_owned(),
         contract_version: contract.version.clone(),
         training_start: card.training.map(|window| window.start),
         training_end: card.training.map(|window| window.end),
