@@ -10,7 +10,7 @@ use crate::FeatureMatrix;
 /// Something that turns rows of features into numbers.
 ///
 /// - A row's answer depends on that row alone, whatever else is in the batch and in whatever order: to the last bit for every
-///   engine but ort, whose library sums differently for one row than for many (see [`crate::ort`]). The native engine and the
+///   engine but ort, whose library promises no order of its sums (see [`crate::ort`]). The native engine and the
 ///   formulas have the same bits on any CPU, too.
 /// - Row `i` of the input is `out[i]` (with several heads, `out[i * heads..][..heads]`); nothing is allocated per row.
 /// - An engine that has no answer for a row writes NaN. It never invents a value for a missing feature.

@@ -8,8 +8,8 @@
 //!   file or a random number in it is refused before ONNX Runtime sees it; what mixes rows is refused after asking it.
 //! - A row with a missing feature has no answer, unless the graph has an operator that was made for missing values: trees, an
 //!   imputer, a test for them. What other operators make of one depends on how they were written (incident 75).
-//! - It sums `float`s, and in another order for one row than for many: the same row agrees within 1e-6 of `max(1, |answer|)`
-//!   across batches, not to the last bit. The native engine promises the bits.
+//! - It sums `float`s, and promises no order: the same row agrees within 1e-6 of `max(1, |answer|)` across batches. On one thread
+//!   every tree model tried had the same bits, but only the native engine promises them.
 //! - One thread a session; a session serves one caller at a time, and there are as many as callers at once.
 //!
 //! A graph is still a program. It ends, but nothing bounds what it costs; take no graph from people you would not take a
