@@ -37,6 +37,32 @@ install_packages() {
     DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
+# ONNX Runtime is no crate: the shared library comes in a Python wheel, and only tests need it. Pinned as in
+# models/training/requirements.txt; kept outside the clone, so that it is fetched once for a machine.
+onnxruntime_version=1.31.1
+
+# Installs the library unless it is there, and tells the tests which it is and that they may not do without.
+install_onnxruntime() {
+    local folder="$cache_dir/onnxruntime-$onnxruntime_version" found
+    if ! compgen -G "$folder/onnxruntime/capi/libonnxruntime.so.*" >/dev/null; then
+        # Debian's own pip installs nothing outside an environment; --no-deps, for nobody imports it.
+        rm -rf "$folder.new" || return 1
+        python3 -m venv "$folder.new/venv" || return 1
+        "$folder.new/venv/bin/pip" install --quiet --no-deps --only-binary :all: --target "$folder.new/packages" \
+            "onnxruntime==$onnxruntime_version" || return 1
+        rm -rf "$folder" || return 1
+        mv "$folder.new/packages" "$folder" || return 1
+        rm -rf "$folder.new"
+    fi
+    found="$(compgen -G "$folder/onnxruntime/capi/libonnxruntime.so.*" | head -n 1)"
+    if [[ -z "$found" ]]; then
+        printf 'the wheel onnxruntime %s holds no libonnxruntime.so\n' "$onnxruntime_version" >&2
+        return 1
+    fi
+    export ORT_DYLIB_PATH="$found" TIPOFF_REQUIRE_ORT=1
+    printf 'ONNX Runtime: %s\n' "$found"
+}
+
 # start_redis FOLDER: a throwaway server on a free loopback port; sets redis_port, and stop_redis ends it.
 # It keeps a log as the deployment of a state store does, so that nobody is measured without durability.
 start_redis() {

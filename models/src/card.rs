@@ -7,6 +7,7 @@
 //!
 //! [`Card::parse`] either gives a card that makes sense or a sentence; a [`Card`] that exists is legal.
 
+mod network;
 mod raw;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,8 @@ use thiserror::Error;
 
 use crate::calibration::Calibration;
 use crate::hex;
+
+pub use network::{Activation, Missing, Network};
 
 /// Largest card that is read; reference vectors take most of one.
 pub const MAX_CARD_BYTES: usize = 4 << 20;
@@ -65,12 +68,26 @@ pub enum Target {
 /// What runs a model.
 #[derive(Debug, Clone, PartialEq)]
 pub enum EngineKind {
-    /// The native engine and its ONNX file.
+    /// The native engine and its tree ensemble.
     Native {
-        /// Name of the file beside the card; `.gz` is unpacked.
-        file: String,
-        /// Hash of the unpacked file, hexadecimal.
-        sha256: String,
+        /// The tree ensemble.
+        file: ModelFile,
+        /// Which of a file's several numbers a row is this model's, from 0; none for a file that gives one.
+        head: Option<usize>,
+    },
+    /// ONNX Runtime and any ONNX graph.
+    Ort {
+        /// The graph.
+        file: ModelFile,
+        /// As for the native engine.
+        head: Option<usize>,
+    },
+    /// The candle engine, its weights and what they are the weights of.
+    Candle {
+        /// The weights, as safetensors.
+        file: ModelFile,
+        /// What is done with them.
+        network: Network,
     },
     /// Weights in the card.
     Formula {
@@ -79,6 +96,29 @@ pub enum EngineKind {
         /// A weight for each feature.
         weights: BTreeMap<String, f64>,
     },
+}
+
+/// The engines by name, where a person chooses one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EngineName {
+    /// Tree ensembles, compiled here.
+    Native,
+    /// ONNX Runtime.
+    Ort,
+    /// Small networks.
+    Candle,
+    /// Weights in the card.
+    Formula,
+}
+
+/// A model file beside its card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelFile {
+    /// Its name; `.gz` is unpacked.
+    pub name: String,
+    /// Hash of the unpacked file, 64 lower-case hexadecimal digits.
+    pub sha256: String,
 }
 
 /// The days a model was trained on, both included; the window used to stop training early counts too.
@@ -123,6 +163,12 @@ pub enum CardError {
     FileName { file: String },
     #[error("the sha256 `{sha256}` must be 64 lower-case hexadecimal digits")]
     Sha256 { sha256: String },
+    #[error("the network makes no sense: {why}")]
+    Network { why: String },
+    #[error(
+        "engine `{asked}` cannot run a model of engine `{own}`: only native and ort run each other's files"
+    )]
+    OtherEngine { own: &'static str, asked: &'static str },
     #[error("the training window ends on {end}, before it starts on {start}")]
     Window { start: Date, end: Date },
     #[error("hold_below is {value}: it must be a positive number of points, or left out")]
@@ -164,11 +210,26 @@ impl Card {
     }
 
     /// The model file, if there is one.
-    pub fn file(&self) -> Option<&str> {
+    pub fn file(&self) -> Option<&ModelFile> {
         match &self.engine {
-            EngineKind::Native { file, .. } => Some(file),
+            EngineKind::Native { file, .. }
+            | EngineKind::Ort { file, .. }
+            | EngineKind::Candle { file, .. } => Some(file),
             EngineKind::Formula { .. } => None,
         }
+    }
+
+    /// The same card for another engine; only a tree ensemble has a choice, native or ONNX Runtime.
+    pub fn on(mut self, engine: EngineName) -> Result<Card, CardError> {
+        self.engine = match (engine, self.engine) {
+            (EngineName::Ort, EngineKind::Native { file, head }) => EngineKind::Ort { file, head },
+            (EngineName::Native, EngineKind::Ort { file, head }) => EngineKind::Native { file, head },
+            (engine, own) if own.name() == engine => own,
+            (engine, own) => {
+                return Err(CardError::OtherEngine { own: own.name().as_str(), asked: engine.as_str() });
+            }
+        };
+        Ok(self)
     }
 
     /// Whether the training window reaches `game_date` or later, so that a result for that day proves nothing.
@@ -197,7 +258,16 @@ impl Card {
             field("feature", name);
         }
         match &self.engine {
-            EngineKind::Native { sha256, .. } => field("native", sha256),
+            EngineKind::Native { file, head } | EngineKind::Ort { file, head } => {
+                field(self.engine.name().as_str(), &file.sha256);
+                if let Some(head) = head {
+                    field("head", &head.to_string());
+                }
+            }
+            EngineKind::Candle { file, network } => {
+                field("candle", &file.sha256);
+                field("network", &network.fingerprint_text());
+            }
             EngineKind::Formula { intercept, weights } => {
                 field("formula", &format!("{:016x}", intercept.to_bits()));
                 for (name, weight) in weights {
@@ -229,11 +299,25 @@ impl Target {
 }
 
 impl EngineKind {
-    /// As it is written in a card.
-    pub fn name(&self) -> &'static str {
+    /// Which engine it is.
+    pub fn name(&self) -> EngineName {
         match self {
-            EngineKind::Native { .. } => "native",
-            EngineKind::Formula { .. } => "formula",
+            EngineKind::Native { .. } => EngineName::Native,
+            EngineKind::Ort { .. } => EngineName::Ort,
+            EngineKind::Candle { .. } => EngineName::Candle,
+            EngineKind::Formula { .. } => EngineName::Formula,
+        }
+    }
+}
+
+impl EngineName {
+    /// As it is written in a card.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EngineName::Native => "native",
+            EngineName::Ort => "ort",
+            EngineName::Candle => "candle",
+            EngineName::Formula => "formula",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A model that may answer: a card whose promises were checked on this machine.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -9,9 +10,12 @@ use proto::ModelPin;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::card::{Card, CardError, EngineKind, Target};
+use crate::candle::{CandleEngine, CandleError};
+use crate::card::{Card, CardError, EngineKind, ModelFile, Target};
+use crate::engine::OneHead;
 use crate::formula::FormulaEngine;
 use crate::native::{MAX_MODEL_BYTES, NativeEngine, OnnxError};
+use crate::ort::{OrtEngine, OrtError};
 use crate::{Engine, FeatureMatrix, PredictError, hex};
 
 /// How far an answer may lie from its reference, relative to `max(1, |expected|)`: wide enough for a reference that was
@@ -52,6 +56,12 @@ pub enum LoadError {
     /// The model file does not run.
     #[error(transparent)]
     Onnx(#[from] OnnxError),
+    /// ONNX Runtime does not run the model file, or is not there.
+    #[error(transparent)]
+    Ort(#[from] OrtError),
+    /// The model file does not hold the card's network.
+    #[error(transparent)]
+    Candle(#[from] CandleError),
     /// The card names a file that was not given.
     #[error("the model file `{file}` is not beside the card")]
     FileMissing {
@@ -87,8 +97,16 @@ pub enum LoadError {
         card: usize,
     },
     /// The file holds several models in one, and the card does not say which.
-    #[error("the model file gives {heads} numbers a row, a card describes one: export one quantile alone")]
+    #[error("the model file gives {heads} numbers a row, a card describes one: say which with `head`, 0 to {}", heads - 1)]
     Heads {
+        /// Numbers per row.
+        heads: usize,
+    },
+    /// The card means a number that the file does not give.
+    #[error("the card says head = {head}, the model file gives {heads} numbers a row, counted from 0")]
+    NoHead {
+        /// What the card says.
+        head: usize,
         /// Numbers per row.
         heads: usize,
     },
@@ -114,11 +132,17 @@ impl Model {
     pub fn load(card: Card, file: Option<&[u8]>) -> Result<Model, LoadError> {
         let mut formula = None;
         let engine: Arc<dyn Engine> = match &card.engine {
-            EngineKind::Native { file: name, sha256 } => {
-                let stored = file.ok_or_else(|| LoadError::FileMissing { file: name.clone() })?;
-                let unpacked = if name.ends_with(".gz") { &unpack(name, stored)? } else { stored };
-                check_sha256(name, sha256, unpacked)?;
-                Arc::new(NativeEngine::from_onnx(unpacked, card.width())?)
+            EngineKind::Native { file: model, head } => {
+                let engine = NativeEngine::from_onnx(&artefact(model, file)?, card.width())?;
+                one_head(Arc::new(engine), *head)?
+            }
+            EngineKind::Ort { file: model, head } => {
+                let bytes = artefact(model, file)?;
+                let engine = OrtEngine::open(&bytes, Some(card.width()), MAX_MODEL_BYTES)?;
+                one_head(Arc::new(engine), *head)?
+            }
+            EngineKind::Candle { file: model, network } => {
+                Arc::new(CandleEngine::open(&artefact(model, file)?, network)?)
             }
             EngineKind::Formula { intercept, weights } => {
                 let engine = FormulaEngine::new(&card.features, *intercept, weights)?;
@@ -221,17 +245,39 @@ impl Model {
     }
 }
 
+/// The bytes that the card's hash is of.
+fn artefact<'a>(model: &ModelFile, stored: Option<&'a [u8]>) -> Result<Cow<'a, [u8]>, LoadError> {
+    let stored = stored.ok_or_else(|| LoadError::FileMissing { file: model.name.clone() })?;
+    let bytes = match model.name.ends_with(".gz") {
+        true => Cow::Owned(unpack(&model.name, stored)?),
+        false => Cow::Borrowed(stored),
+    };
+    if bytes.len() > MAX_MODEL_BYTES {
+        return Err(OnnxError::TooLarge { limit: MAX_MODEL_BYTES }.into());
+    }
+    check_sha256(&model.name, &model.sha256, &bytes)?;
+    Ok(bytes)
+}
+
+/// The engine that gives the card's number alone.
+fn one_head(engine: Arc<dyn Engine>, head: Option<usize>) -> Result<Arc<dyn Engine>, LoadError> {
+    let heads = engine.heads();
+    match head {
+        // Whoever says nothing means the only one; `checked` refuses where there are more.
+        None => Ok(engine),
+        Some(head) => OneHead::of(engine, head)
+            .map(|engine| Arc::new(engine) as _)
+            .ok_or(LoadError::NoHead { head, heads }),
+    }
+}
+
 fn unpack(name: &str, stored: &[u8]) -> Result<Vec<u8>, LoadError> {
     let mut unpacked = Vec::new();
     let limit = MAX_MODEL_BYTES as u64 + 1;
     // One byte more than allowed is enough to know; a bomb is not unpacked to its end.
     let read = GzDecoder::new(stored).take(limit).read_to_end(&mut unpacked);
     read.map_err(|error| LoadError::Unpack { file: name.to_owned(), reason: error.to_string() })?;
-    if unpacked.len() > MAX_MODEL_BYTES {
-        Err(OnnxError::TooLarge { limit: MAX_MODEL_BYTES }.into())
-    } else {
-        Ok(unpacked)
-    }
+    Ok(unpacked)
 }
 
 fn check_sha256(name: &str, expected: &str, bytes: &[u8]) -> Result<(), LoadError> {
@@ -242,10 +288,24 @@ fn check_sha256(name: &str, expected: &str, bytes: &[u8]) -> Result<(), LoadErro
     Err(LoadError::Sha256 { file: name.to_owned(), expected: expected.to_owned(), got })
 }
 
+/// All references in one batch, and each alone: a model whose rows depend on each other would answer a slate otherwise than
+/// a player.
 fn replay(card: &Card, engine: &dyn Engine) -> Result<(), LoadError> {
-    let answers = answers_to_references(card, engine)?;
+    let together = answers_to_references(card, engine)?;
+    let mut alone = vec![0.0; card.references.len()];
+    for (reference, answer) in card.references.iter().zip(&mut alone) {
+        let mut row = FeatureMatrix::with_width(card.width());
+        row.push_row(&reference.inputs)
+            .map_err(|error| PredictError::Width { expected: error.width, got: error.got })?;
+        engine.predict(&row, std::slice::from_mut(answer))?;
+    }
+    check_references(card, &together)?;
+    check_references(card, &alone)
+}
+
+fn check_references(card: &Card, answers: &[f64]) -> Result<(), LoadError> {
     for (index, (reference, got)) in card.references.iter().zip(answers).enumerate() {
-        let expected = reference.expected;
+        let (expected, got) = (reference.expected, *got);
         // Written so that NaN is a failure.
         let near = deviation(expected, got) <= REFERENCE_TOLERANCE;
         if !near {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use proto::{Market, ModelPin, Role, SystemId};
 
-use crate::card::{Card, CardError, MAX_CARD_BYTES};
+use crate::card::{Card, CardError, EngineName, MAX_CARD_BYTES};
 use crate::model::Model;
 use crate::native::MAX_MODEL_BYTES;
 use crate::roles::{MAX_ROLES_BYTES, ROLES_FILE, Roles};
@@ -91,13 +91,7 @@ impl Registry {
 
     /// Cards of zoo and folder under these roles; no roles: nobody is champion.
     fn take_in(&mut self, models_dir: Option<&Path>, roles: Option<&Roles>) {
-        let mut candidates: BTreeMap<ModelId, Candidate> = BTreeMap::new();
-        for candidate in zoo::ENTRIES.iter().map(Candidate::embedded) {
-            self.consider(candidate, &mut candidates);
-        }
-        for candidate in models_dir.map(|folder| self.read_folder(folder)).unwrap_or_default() {
-            self.consider(candidate, &mut candidates);
-        }
+        let candidates = self.candidates(models_dir);
         self.refuse_unknown(roles, &candidates);
         for mut candidate in candidates.into_values() {
             candidate.take_role(roles);
@@ -119,6 +113,45 @@ impl Registry {
                 });
             }
         }
+    }
+
+    /// Of the same cards those that `engine` can run, run by it whatever they say; for comparing engines, not for serving.
+    pub fn load_on(models_dir: Option<&Path>, engine: EngineName) -> Registry {
+        let mut registry = Registry::default();
+        for mut candidate in registry.candidates(models_dir).into_values() {
+            // Nothing said of a card that cannot be read: the registry that serves says it.
+            let card = candidate.card.as_ref().ok().cloned();
+            if let Some(card) = card.and_then(|card| card.on(engine).ok()) {
+                candidate.card = Ok(card);
+                registry.admit(candidate);
+            }
+        }
+        registry
+    }
+
+    /// One model of the same cards, run by `engine` whatever its card says; none when no card has the name.
+    pub fn load_one_on(
+        models_dir: Option<&Path>,
+        system_id: &SystemId,
+        market: &Market,
+        engine: EngineName,
+    ) -> Option<Result<Model, String>> {
+        let id = (system_id.clone(), market.clone());
+        let candidate = Registry::default().candidates(models_dir).remove(&id)?;
+        let card = candidate.card.clone().and_then(|card| card.on(engine).map_err(|error| error.to_string()));
+        Some(card.and_then(|card| candidate.load(card)))
+    }
+
+    /// Every card there is under its name, before anything is loaded; what has no name is refused.
+    fn candidates(&mut self, models_dir: Option<&Path>) -> BTreeMap<ModelId, Candidate> {
+        let mut candidates: BTreeMap<ModelId, Candidate> = BTreeMap::new();
+        for candidate in zoo::ENTRIES.iter().map(Candidate::embedded) {
+            self.consider(candidate, &mut candidates);
+        }
+        for candidate in models_dir.map(|folder| self.read_folder(folder)).unwrap_or_default() {
+            self.consider(candidate, &mut candidates);
+        }
+        candidates
     }
 
     /// A registry of models that were loaded one by one, under the same rules: one model per system and market, one champion
@@ -211,15 +244,8 @@ impl Registry {
         if card.role == Role::Disabled {
             return self.disabled.push(card);
         }
-        let model = candidate
-            .file
-            .read(card.file())
-            .and_then(|bytes| Model::load(card, bytes.as_deref()).map_err(|error| error.to_string()));
-        match model {
-            Ok(mut model) => {
-                model.is_embedded = candidate.is_embedded;
-                self.models.push(Arc::new(model));
-            }
+        match candidate.load(card) {
+            Ok(model) => self.models.push(Arc::new(model)),
             Err(reason) => {
                 tracing::warn!(model.origin = %candidate.origin, "refused model `{}`: {reason}", candidate.origin);
                 self.refused.push(candidate.refusal(reason));
@@ -366,6 +392,14 @@ impl Candidate {
             (None, Role::Champion) => Role::Shadow,
             (None, of_card) => of_card,
         };
+    }
+
+    /// The model of its card, or of one made from it.
+    fn load(&self, card: Card) -> Result<Model, String> {
+        let bytes = self.file.read(card.file().map(|file| file.name.as_str()))?;
+        let mut model = Model::load(card, bytes.as_deref()).map_err(|error| error.to_string())?;
+        model.is_embedded = self.is_embedded;
+        Ok(model)
     }
 
     fn refusal(&self, reason: String) -> RefusedModel {

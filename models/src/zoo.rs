@@ -38,6 +38,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry!("lgbm_v2.points.toml", "lgbm_v2.points.onnx.gz"),
     entry!("lgbm_v2_noveg.points.toml", "lgbm_v2_noveg.points.onnx.gz"),
     entry!("moving_average_v1.points.toml"),
+    entry!("network_v2_noveg.points.toml", "network_v2_noveg.points.safetensors"),
     entry!("xgb_v2_noveg.points.toml", "xgb_v2_noveg.points.onnx.gz"),
     entry!("catboost_v2.rebounds.toml", "catboost_v2.rebounds.onnx.gz"),
     entry!("catboost_v2_lowveg.rebounds.toml", "catboost_v2_lowveg.rebounds.onnx.gz"),

@@ -4,6 +4,7 @@
 
 Each fixture is NAME.onnx and NAME.json: {"width", "rows": [[...]], "float64": [...], "onnxruntime": [...]}. `float64` is
 onnx_trees.py's answer in tree order, to be met bit for bit; `onnxruntime` sums in float32, to be met to a few digits.
+`network` is no ensemble: only ONNX Runtime runs it, and `float64` is numpy's answer. `three_heads` gives three numbers a row.
 Rows cover ordinary values, missing ones, both infinities, zeros of both signs and values exactly on a threshold.
 JSON has no NaN or infinity, so those are written as null, "inf" and "-inf".
 """
@@ -136,6 +137,13 @@ def plain(x):
     return x if math.isfinite(x) else ("inf" if x > 0 else "-inf")
 
 
+def save(name, proto, rows, exact, runtime):
+    (OUT / f"{name}.onnx").write_bytes(proto.SerializeToString())
+    body = {"width": WIDTH, "rows": [[plain(x) for x in r] for r in rows], "float64": exact, "onnxruntime": runtime}
+    lines = ",\n".join(f' "{k}": {json.dumps(v, separators=(",", ":"))}' for k, v in body.items())
+    (OUT / f"{name}.json").write_text("{\n" + lines + "\n}\n")
+
+
 def write(name, proto, library, seed):
     for field in ("doc_string", "producer_version"):
         proto.ClearField(field)
@@ -154,12 +162,68 @@ def write(name, proto, library, seed):
     note = ""
     if library is not None:
         note = f", library {max(abs(a - b) for a, b in zip(exact, library(table))):.2e}"
-    (OUT / f"{name}.onnx").write_bytes(proto.SerializeToString())
-    body = {"width": WIDTH, "rows": [[plain(x) for x in r] for r in rows], "float64": exact, "onnxruntime": runtime}
-    lines = ",\n".join(f' "{k}": {json.dumps(v, separators=(",", ":"))}' for k, v in body.items())
-    (OUT / f"{name}.json").write_text("{\n" + lines + "\n}\n")
+    save(name, proto, rows, exact, runtime)
     size = (OUT / f"{name}.onnx").stat().st_size
     print(f"{name}: {size} bytes, {len(rows)} rows, onnxruntime differs by at most {worst:.2e}{note}")
+
+
+def network():
+    """What native does not run: two layers, whose answer to a gap is no number."""
+    rng = np.random.default_rng(11)
+    weights = [rng.normal(0, 0.4, shape).astype(np.float32) for shape in ((WIDTH, 5), (5,), (5, 1), (1,))]
+    nodes = [
+        helper.make_node("Gemm", ["features", "w0", "b0"], ["h"], name="first"),
+        helper.make_node("Relu", ["h"], ["r"], name="bend"),
+        helper.make_node("Gemm", ["r", "w1", "b1"], ["points"], name="second"),
+    ]
+    initializers = [helper.make_tensor(n, TensorProto.FLOAT, w.shape, w.ravel()) for n, w in zip(("w0", "b0", "w1", "b1"), weights)]
+    graph = helper.make_graph(
+        nodes, "network", [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, WIDTH])],
+        [helper.make_tensor_value_info("points", TensorProto.FLOAT, [None, 1])], initializers,
+    )
+    w0, b0, w1, b1 = [w.astype(float) for w in weights]
+    rows = [list(map(float, r)) for r in np.nan_to_num(invented(12, 30)[0], nan=3.5)]
+    exact = [float((np.maximum(np.array(r) @ w0 + b0, 0) @ w1 + b1)[0]) for r in rows]
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), rows, exact
+
+
+def three_heads():
+    """Stumps of three targets, as a quantile model has them: target t of a row is its sum of leaves 10 t + (0 or 1)."""
+    trees = 4
+    real = {
+        "nodes_treeids": [t for t in range(trees) for _ in range(3)],
+        "nodes_nodeids": [0, 1, 2] * trees,
+        "nodes_featureids": [v for t in range(trees) for v in (t, 0, 0)],
+        "nodes_values": [v for _ in range(trees) for v in (12.0, 0.0, 0.0)],
+        "nodes_modes": ["BRANCH_LEQ", "LEAF", "LEAF"] * trees,
+        "nodes_truenodeids": [1, 0, 0] * trees,
+        "nodes_falsenodeids": [2, 0, 0] * trees,
+        "nodes_missing_value_tracks_true": [1, 0, 0] * trees,
+        "target_treeids": [t for t in range(trees) for _ in range(6)],
+        "target_nodeids": [1, 1, 1, 2, 2, 2] * trees,
+        "target_ids": [0, 1, 2, 0, 1, 2] * trees,
+        "target_weights": [0.0, 10.0, 20.0, 1.0, 11.0, 21.0] * trees,
+    }
+    node = helper.make_node("TreeEnsembleRegressor", ["features"], ["quantiles"], domain="ai.onnx.ml", n_targets=3, **real)
+    graph = helper.make_graph(
+        [node], "three_heads", [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, WIDTH])],
+        [helper.make_tensor_value_info("quantiles", TensorProto.FLOAT, [None, 3])],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
+    rows = [list(map(float, r)) for r in invented(13, 20)[0]]
+    over = [sum(not (math.isnan(v) or v <= 12.0) for v in r[:trees]) for r in rows]
+    exact = [float(trees * 10 * target + n) for n in over for target in range(3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=9), rows, exact
+
+
+def write_plain(name, proto, rows, exact):
+    """A fixture that onnx_trees.py does not read."""
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    runtime = [float(v) for v in np.asarray(session.run(None, {"features": np.array(rows, np.float32)})[0]).ravel()]
+    worst = max(abs(a - b) for a, b in zip(exact, runtime))
+    assert worst < 1e-4, (name, worst)
+    save(name, proto, rows, exact, runtime)
+    print(f"{name}: {len(rows)} rows, onnxruntime differs by at most {worst:.2e}")
 
 
 def main():
@@ -171,6 +235,8 @@ def main():
     write("modes_average_wrapped", *handmade("AVERAGE", TensorProto.FLOAT, True), 6)
     write("modes_min_float", *handmade("MIN", TensorProto.FLOAT, False), 7)
     write("modes_max_double", *handmade("MAX", TensorProto.DOUBLE, False), 8)
+    write_plain("network", *network())
+    write_plain("three_heads", *three_heads())
 
 
 if __name__ == "__main__":

@@ -180,8 +180,6 @@ SHIPPED = {
 CHAMPION = "catboost_v2"
 # Without market features: their P(over) is their own.
 NO_MARKET = {"catboost_v2_noveg", "lgbm_v2_noveg", "xgb_v2_noveg", "network_v2_noveg", "moving_average_v1"}
-# Written apart until the engine that runs them is there.
-PENDING = {"network_v2_noveg"}
 
 
 def learners(market):

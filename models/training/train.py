@@ -72,7 +72,6 @@ def main():
     parser.add_argument("--features", type=pathlib.Path)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--zoo", type=pathlib.Path)
-    parser.add_argument("--pending", type=pathlib.Path, help="where systems go whose engine is not there yet")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--until", default=walk.WEEKS[-1][1])
     parser.add_argument("--markets", nargs="+", default=list(MARKETS), choices=list(MARKETS))
@@ -90,15 +89,13 @@ def main():
     pd.concat([j.rows for j in judged.values()]).to_parquet(args.out / "answers.parquet", index=False)
     stacks = {f"{m} {f[0]}": j.stack for (m, s, f), j in judged.items() if s == systems.CHAMPION}
     (args.out / "choices.json").write_text(json.dumps({"rounds": {" ".join(k): v for k, v in rounds.items()}, "stacks": stacks}, indent=1))
-    places = [(args.out / week[0], week, False) for week in walk.WEEKS]
-    places += [(args.zoo, walk.WEEKS[-1], False)] if args.zoo else []
-    places += [(args.pending, walk.WEEKS[-1], True)] if args.pending else []
-    for folder, week, is_pending in places:
+    places = [(args.out / week[0], week) for week in walk.WEEKS]
+    places += [(args.zoo, walk.WEEKS[-1])] if args.zoo else []
+    for folder, week in places:
         for market in args.markets:
             for system in systems.SHIPPED[market]:
-                if (system in systems.PENDING) == is_pending:
-                    metrics = judged_figures(judged, market, system, week[0])
-                    cards.write(folder, market, system, week, fits, judged, metrics, not args.no_calibration)
+                metrics = judged_figures(judged, market, system, week[0])
+                cards.write(folder, market, system, week, fits, judged, metrics, not args.no_calibration)
     print(f"written after {time.time() - started:.0f} s", flush=True)
     for market in args.markets:
         for system in systems.SHIPPED[market]:

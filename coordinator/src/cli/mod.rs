@@ -66,6 +66,8 @@ fn run(cli: &Cli, out: Output) -> Result<Exit, Failure> {
     }
     let config = Config::load(&cli.sources())?;
     log::install(&config, quiet_log(&cli.command));
+    // A process has one ONNX Runtime, so this is said once, before any model is loaded.
+    models::ort::use_library(config.onnxruntime.clone());
     match &cli.command {
         Command::Config(ConfigCommand::Show) => config::show(&config, out),
         Command::Serve(_) => on_actor_system(local::serve::serve(&config, out)),

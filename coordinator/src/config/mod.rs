@@ -44,6 +44,8 @@ pub struct Config {
     pub warehouse: WarehouseUrl,
     /// Folder of further model cards.
     pub models: Option<PathBuf>,
+    /// ONNX Runtime, or where it is; none: it is looked for.
+    pub onnxruntime: Option<PathBuf>,
     /// The clocks of the protocol.
     pub timing: Timing,
     /// Default seconds from opening to the forced end.

@@ -31,6 +31,7 @@ pub(crate) fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
         state: store_url(layers, "state", dir.join("state.db"))?,
         warehouse: store_url(layers, "warehouse", dir.join("warehouse.db"))?,
         models: layers.text("models").map(PathBuf::from),
+        onnxruntime: layers.text("engines.onnxruntime").map(PathBuf::from),
         timing: timing(layers)?,
         finish_by_seconds: seconds(layers, "protocol.finish_by_seconds")?,
         min_coverage: bounded(layers, "protocol.min_coverage", 1.0)?,

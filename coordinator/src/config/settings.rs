@@ -120,6 +120,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("workers.size", Kind::Whole),
     setting("workers.min", Kind::Whole),
     setting("workers.max", Kind::Whole),
+    setting("engines.onnxruntime", Kind::Text),
     setting("books.rank", Kind::Texts),
     setting("books.exclude", Kind::Texts),
     setting("books.not_in_consensus", Kind::Texts),

@@ -190,3 +190,14 @@ fn an_open_door_is_refused() {
     assert!(check(&[open, key, redis]).is_ok());
     assert!(check(&[open, key, single]).is_ok());
 }
+
+#[test]
+fn onnx_runtime_is_named_like_any_setting_and_a_slip_is_refused() {
+    assert_eq!(load("", &[], &[]).unwrap().onnxruntime, None);
+    let file = "[engines]\nonnxruntime = \"/opt/ort\"";
+    assert_eq!(load(file, &[], &[]).unwrap().onnxruntime, Some(PathBuf::from("/opt/ort")));
+    let env = [("TIPOFF_ENGINES_ONNXRUNTIME", "/srv/libonnxruntime.so")];
+    assert_eq!(load(file, &env, &[]).unwrap().onnxruntime, Some(PathBuf::from("/srv/libonnxruntime.so")));
+    let slip = refusal("", &[("TIPOFF_ENGINES_ONNXRUNTME", "/srv")]);
+    assert!(slip.contains("did you mean `TIPOFF_ENGINES_ONNXRUNTIME`?"), "{slip}");
+}

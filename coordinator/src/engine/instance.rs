@@ -115,7 +115,7 @@ fn model_row(card: &models::Card, sha256: String, contract: &FeatureContract, no
         market: card.market.clone(),
         sha256,
         role: card.role,
-        engine: card.engine.name().to_owned(),
+        engine: card.engine.name().as_str().to_owned(),
         contract_version: contract.version.clone(),
         training_start: card.training.map(|window| window.start),
         training_end: card.training.map(|window| window.end),

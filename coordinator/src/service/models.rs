@@ -82,7 +82,7 @@ pub fn models_of(registry: &models::Registry, today: Date) -> Models {
             system_id: card.system_id.clone(),
             market: card.market.clone(),
             role: card.role,
-            engine: card.engine.name().to_owned(),
+            engine: card.engine.name().as_str().to_owned(),
             sha256: model.pin.sha256.clone(),
             num_features: card.features.len(),
             trained_from: card.training.map(|window| window.start),

@@ -6,7 +6,10 @@ use jiff::civil::Date;
 use proto::{Market, Role, SystemId};
 use serde::Deserialize;
 
-use super::{Card, CardError, EngineKind, MAX_CARD_BYTES, Reference, Target, TrainingWindow};
+use super::network::RawNetwork;
+use super::{
+    Card, CardError, EngineKind, EngineName, MAX_CARD_BYTES, ModelFile, Reference, Target, TrainingWindow,
+};
 use crate::calibration::RawCalibration;
 use crate::formula::FormulaEngine;
 
@@ -18,9 +21,11 @@ struct RawCard {
     market: Market,
     target: Target,
     role: Role,
-    engine: RawEngine,
+    engine: EngineName,
     file: Option<String>,
     sha256: Option<String>,
+    head: Option<usize>,
+    network: Option<RawNetwork>,
     intercept: Option<f64>,
     weights: Option<BTreeMap<String, f64>>,
     features: Vec<String>,
@@ -33,13 +38,6 @@ struct RawCard {
     metrics: BTreeMap<String, f64>,
     #[serde(default)]
     reference: Vec<RawReference>,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RawEngine {
-    Native,
-    Formula,
 }
 
 #[derive(Deserialize)]
@@ -66,10 +64,7 @@ pub(super) fn parse(text: &str) -> Result<Card, CardError> {
         return Err(CardError::Format { format: raw.format });
     }
     check_features(&raw.features)?;
-    let engine = match raw.engine {
-        RawEngine::Native => native(&raw)?,
-        RawEngine::Formula => formula(&raw)?,
-    };
+    let engine = engine(&raw)?;
     let training = raw.training.map(|window| TrainingWindow { start: window.start, end: window.end });
     check_window(training, &engine)?;
     check_hold_below(raw.hold_below, raw.role)?;
@@ -131,46 +126,59 @@ fn check_features(features: &[String]) -> Result<(), CardError> {
     Ok(())
 }
 
-fn native(raw: &RawCard) -> Result<EngineKind, CardError> {
-    const ENGINE: &str = "native";
-    if raw.weights.is_some() {
-        return Err(CardError::Meaningless { engine: ENGINE, field: "weights" });
+/// The engine with what it needs; what belongs to another engine is refused, for somebody meant something by it.
+fn engine(raw: &RawCard) -> Result<EngineKind, CardError> {
+    use EngineName::{Candle, Formula, Native, Ort};
+    let fields: [(&'static str, bool, &[EngineName]); 6] = [
+        ("file", raw.file.is_some(), &[Native, Ort, Candle]),
+        ("sha256", raw.sha256.is_some(), &[Native, Ort, Candle]),
+        ("head", raw.head.is_some(), &[Native, Ort]),
+        ("network", raw.network.is_some(), &[Candle]),
+        ("intercept", raw.intercept.is_some(), &[Formula]),
+        ("weights", raw.weights.is_some(), &[Formula]),
+    ];
+    let name = raw.engine.as_str();
+    if let Some((field, ..)) = fields.iter().find(|(_, is_there, of)| *is_there && !of.contains(&raw.engine))
+    {
+        return Err(CardError::Meaningless { engine: name, field });
     }
-    if raw.intercept.is_some() {
-        return Err(CardError::Meaningless { engine: ENGINE, field: "intercept" });
-    }
-    let file = raw.file.clone().ok_or(CardError::Missing { engine: ENGINE, field: "file" })?;
-    let sha256 = raw.sha256.clone().ok_or(CardError::Missing { engine: ENGINE, field: "sha256" })?;
+    Ok(match raw.engine {
+        Native => EngineKind::Native { file: model_file(raw)?, head: raw.head },
+        Ort => EngineKind::Ort { file: model_file(raw)?, head: raw.head },
+        Candle => {
+            let network =
+                raw.network.as_ref().ok_or(CardError::Missing { engine: name, field: "network" })?;
+            EngineKind::Candle { file: model_file(raw)?, network: network.check(raw.features.len())? }
+        }
+        Formula => {
+            let weights = raw.weights.clone().ok_or(CardError::Missing { engine: name, field: "weights" })?;
+            let intercept = raw.intercept.unwrap_or(0.0);
+            FormulaEngine::new(&raw.features, intercept, &weights)?;
+            EngineKind::Formula { intercept, weights }
+        }
+    })
+}
+
+fn model_file(raw: &RawCard) -> Result<ModelFile, CardError> {
+    let missing = |field| CardError::Missing { engine: raw.engine.as_str(), field };
+    let name = raw.file.clone().ok_or_else(|| missing("file"))?;
+    let sha256 = raw.sha256.clone().ok_or_else(|| missing("sha256"))?;
     // A card decides which file is read, so it must not reach beyond its own folder.
-    if file.is_empty() || file.starts_with('.') || file.contains(['/', '\\', '\0', ':']) {
-        return Err(CardError::FileName { file });
+    if name.is_empty() || name.starts_with('.') || name.contains(['/', '\\', '\0', ':']) {
+        return Err(CardError::FileName { file: name });
     }
     if sha256.len() != 64 || !sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
         return Err(CardError::Sha256 { sha256 });
     }
-    Ok(EngineKind::Native { file, sha256 })
-}
-
-fn formula(raw: &RawCard) -> Result<EngineKind, CardError> {
-    const ENGINE: &str = "formula";
-    if raw.file.is_some() {
-        return Err(CardError::Meaningless { engine: ENGINE, field: "file" });
-    }
-    if raw.sha256.is_some() {
-        return Err(CardError::Meaningless { engine: ENGINE, field: "sha256" });
-    }
-    let weights = raw.weights.clone().ok_or(CardError::Missing { engine: ENGINE, field: "weights" })?;
-    let intercept = raw.intercept.unwrap_or(0.0);
-    FormulaEngine::new(&raw.features, intercept, &weights)?;
-    Ok(EngineKind::Formula { intercept, weights })
+    Ok(ModelFile { name, sha256 })
 }
 
 /// A trained model must say on what, else nobody could tell whether its success on a day proves anything.
 fn check_window(window: Option<TrainingWindow>, engine: &EngineKind) -> Result<(), CardError> {
-    match (engine, window) {
+    match (engine.name(), window) {
         (_, Some(TrainingWindow { start, end })) if end < start => Err(CardError::Window { start, end }),
-        (EngineKind::Native { .. }, None) => Err(CardError::Missing { engine: "native", field: "training" }),
-        (EngineKind::Native { .. }, Some(_)) | (EngineKind::Formula { .. }, _) => Ok(()),
+        (EngineName::Formula, _) | (_, Some(_)) => Ok(()),
+        (trained, None) => Err(CardError::Missing { engine: trained.as_str(), field: "training" }),
     }
 }
 

@@ -50,6 +50,14 @@ pub enum OnnxError {
         "the graph has no TreeEnsembleRegressor or TreeEnsemble: the native engine runs tree ensembles only"
     )]
     NoEnsemble,
+    #[error(
+        "{node} runs a graph of its own, which may never end: export the model without loops and branches"
+    )]
+    Subgraph { node: String },
+    #[error("{node} draws random numbers: the same row must have the same answer twice")]
+    Random { node: String },
+    #[error("{name} keeps its data in another file: save the model as one file")]
+    Elsewhere { name: String },
     #[error("the native engine does not run {node}")]
     UnsupportedNode { node: String },
     #[error("{node} casts to element type {to}: only float (1) and double (11) keep a prediction as it is")]

@@ -38,7 +38,7 @@ pub(super) fn plan<'m, 'a>(model: &'m Model<'a>) -> Result<Plan<'m, 'a>, OnnxErr
     let constants = constants(graph);
     let chain = chain(graph, &constants, input.name)?;
     let is_ensemble = |node: &&Node<'_>| matches!(node.op_type, "TreeEnsembleRegressor" | "TreeEnsemble");
-    let position = chain.iter().position(is_ensemble).ok_or(OnnxError::NoEnsemble)?;
+    let position = chain.iter().position(is_ensemble).ok_or_else(|| no_ensemble(&constants, &chain))?;
     let (before, rest) = chain.split_at(position);
     let (ensemble, after) = rest.split_first().ok_or(OnnxError::NoEnsemble)?;
     if ensemble.domain != "ai.onnx.ml" {
@@ -52,6 +52,14 @@ pub(super) fn plan<'m, 'a>(model: &'m Model<'a>) -> Result<Plan<'m, 'a>, OnnxErr
         changes.extend(after_ensemble(&constants, node)?);
     }
     Ok(Plan { ensemble, rounds_to_f32, width: declared_width(input), after: changes })
+}
+
+/// Why there is no ensemble: the node that does the work instead, if there is one.
+fn no_ensemble(constants: &Constants<'_>, chain: &[&Node<'_>]) -> OnnxError {
+    let other = chain
+        .iter()
+        .find(|node| passes_input_through(node).is_err() && after_ensemble(constants, node).is_err());
+    other.map_or(OnnxError::NoEnsemble, |node| unsupported(node))
 }
 
 fn single_input<'m, 'a>(graph: &'m Graph<'a>) -> Result<&'m Value<'a>, OnnxError> {

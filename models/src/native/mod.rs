@@ -21,11 +21,12 @@ mod kernels;
 mod onnx;
 mod plain;
 mod predict;
+mod survey;
 mod trees;
 mod wire;
 
 #[cfg(test)]
-mod proto;
+pub(crate) mod proto;
 #[cfg(test)]
 mod same;
 #[cfg(test)]
@@ -35,6 +36,7 @@ use std::fmt;
 
 pub use error::OnnxError;
 pub use kernels::Isa;
+pub(crate) use survey::survey;
 
 use crate::engine::check_shape;
 use crate::{Engine, FeatureMatrix, PredictError};

@@ -231,12 +231,23 @@ impl<'a> Attribute<'a> {
         }
         Ok(attribute)
     }
+
+    /// Whether it holds a graph, or several: what loops and branches run.
+    pub(super) fn holds_graph(&self) -> bool {
+        messages(self.message, 6).chain(messages(self.message, 11)).next().is_some()
+    }
 }
 
 impl<'a> Tensor<'a> {
     fn read(message: &'a [u8], parts: &mut Parts) -> Result<Tensor<'a>, OnnxError> {
         parts.one_more()?;
         Ok(Tensor { name: text_of(message, 8)?, message })
+    }
+
+    /// Whether its data is in another file.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        Fields::of(self.message)
+            .any(|field| matches!(field, Ok((14, Field::Number(location))) if location != 0))
     }
 
     /// The numbers of the tensor.

@@ -42,7 +42,7 @@ fn stump() -> ModelProto {
         input: vec![value("features", FLOAT, Some(&[-1, 2]))],
         output: vec![value("points", FLOAT, None)],
     };
-    ModelProto { graph: Some(graph), functions: Vec::new() }
+    ModelProto { graph: Some(graph), ..ModelProto::default() }
 }
 
 fn attribute(name: &str) -> AttributeProto {
@@ -165,6 +165,10 @@ fn a_graph_that_is_not_a_chain_around_one_ensemble_is_refused_by_name() {
         (|model| graph(model).node[0].domain.clear(), "does not run `TreeEnsembleRegressor` named `trees`"),
         (
             |model| graph(model).node[0].op_type = "TreeEnsembleClassifier".to_owned(),
+            "does not run `ai.onnx.ml.TreeEnsembleClassifier` named `trees`",
+        ),
+        (
+            |model| graph(model).node[0] = node("Identity", "features", "points"),
             "has no TreeEnsembleRegressor or TreeEnsemble",
         ),
         (

@@ -1,7 +1,7 @@
 //! Cards that make sense, and the sentence for each that does not.
 
 use jiff::civil::{Date, date};
-use models::{Card, EngineKind, Target};
+use models::{Card, EngineKind, EngineName, Target};
 use proto::Role;
 
 pub(crate) const NATIVE: &str = r#"
@@ -48,12 +48,22 @@ inputs = [20, 10]
 expected = 15
 "#;
 
+/// A card for a small network of the same features.
+pub(crate) fn network_card() -> String {
+    let network = "[network]\nlayers = [3, 1]\nactivation = \"relu\"\nmissing = \"mean_and_flag\"\nlimit = 6.0\n\
+                   mean = [10.5, 12.25]\nscale = [4.0, 0.5]\n\n[training]";
+    NATIVE
+        .replace("engine = \"native\"", "engine = \"candle\"")
+        .replace("trees_v1.onnx", "net_v1.safetensors")
+        .replace("[training]", network)
+}
+
 #[test]
 fn a_card_reads_as_it_is_written() {
     let card = Card::parse(NATIVE).unwrap();
     assert_eq!((card.system_id.as_str(), card.market.as_str()), ("trees_v1", "points"));
     assert_eq!((card.target, card.role, card.width()), (Target::Points, Role::Shadow, 2));
-    assert_eq!(card.file(), Some("trees_v1.onnx"));
+    assert_eq!(card.file().unwrap().name, "trees_v1.onnx");
     assert_eq!(card.hold_below, Some(1.5));
     assert_eq!(card.metrics["rounds"], 400.0);
     assert!(card.references[0].inputs[1].is_nan());
@@ -103,6 +113,9 @@ fn illegal_cards_are_refused_with_a_sentence() {
             "names no feature",
         ),
         (FORMULA, "engine = \"formula\"", "engine = \"formula\"\nfile = \"x.onnx\"", "`file` has no meaning"),
+        (NATIVE, "hold_below = 1.5", "head = -1", "not readable"),
+        (NATIVE, "hold_below = 1.5", "[network]", "not readable"),
+        (FORMULA, "engine = \"formula\"", "engine = \"formula\"\nhead = 0", "`head` has no meaning"),
         (FORMULA, "engine = \"formula\"", "engine = \"formula\"\nsha256 = \"00\"", "`sha256` has no meaning"),
         (FORMULA, "points_avg_season = 0.5", "", "the feature `points_avg_season` has no weight"),
         (
@@ -115,7 +128,24 @@ fn illegal_cards_are_refused_with_a_sentence() {
         (FORMULA, "[weights]\npoints_avg_last_5 = 0.5\npoints_avg_season = 0.5", "", "needs `weights`"),
         (FORMULA, "[[reference]]\ninputs = [20, 10]\nexpected = 15", "", "the card has no reference vector"),
     ];
-    for (card, from, to, words) in cases {
+    let network = network_card();
+    let of_networks = [
+        ("layers = [3, 1]", "layers = [3, 2]", "`layers` must end with 1"),
+        ("layers = [3, 1]", "layers = []", "`layers` must end with 1"),
+        ("layers = [3, 1]", "layers = [0, 1]", "a layer has 0 numbers"),
+        ("layers = [3, 1]", "layers = [5000, 1]", "a layer has 5000 numbers"),
+        ("\"relu\"", "\"swish\"", "unknown variant `swish`"),
+        ("\"mean_and_flag\"", "\"zero\"", "unknown variant `zero`"),
+        ("limit = 6.0", "limit = 0.0", "`limit` must be finite and above 0"),
+        ("mean = [10.5, 12.25]", "mean = [10.5]", "`mean` has 1 numbers for 2 features"),
+        ("mean = [10.5, 12.25]", "mean = [10.5, nan]", "every `mean` must be finite"),
+        ("scale = [4.0, 0.5]", "scale = [4.0, 0.0]", "every `scale` must be finite and above 0"),
+        ("scale = [4.0, 0.5]", "", "missing field `scale`"),
+        ("hold_below = 1.5", "head = 0", "`head` has no meaning for engine `candle`"),
+        ("\"candle\"", "\"native\"", "`network` has no meaning for engine `native`"),
+    ];
+    let of_networks = of_networks.map(|(from, to, words)| (network.as_str(), from, to, words));
+    for (card, from, to, words) in cases.into_iter().chain(of_networks) {
         let text = card.replacen(from, to, 1);
         assert_ne!(text, card, "`{from}` is not in the card");
         let sentence = Card::parse(&text).expect_err(words).to_string();
@@ -127,6 +157,7 @@ fn illegal_cards_are_refused_with_a_sentence() {
 #[test]
 fn the_pin_changes_with_what_changes_an_answer_and_with_nothing_else() {
     let pin = |text: &str| Card::parse(text).unwrap().pin_sha256();
+    let network = network_card();
     let changes = [
         (NATIVE, "sha256 = \"01", "sha256 = \"11"),
         (NATIVE, "target = \"points\"", "target = \"margin_over_line\""),
@@ -138,6 +169,14 @@ fn the_pin_changes_with_what_changes_an_answer_and_with_nothing_else() {
         (NATIVE, "hold_below = 1.5", "hold_below = 2.5"),
         (NATIVE, "hold_below = 1.5", ""),
         (NATIVE, "2025-11-09", "2025-11-10"),
+        (NATIVE, "hold_below = 1.5", "hold_below = 1.5\nhead = 0"),
+        (NATIVE, "engine = \"native\"", "engine = \"ort\""),
+        (&network, "layers = [3, 1]", "layers = [4, 1]"),
+        (&network, "\"relu\"", "\"tanh\""),
+        (&network, "\"mean_and_flag\"", "\"no_answer\""),
+        (&network, "limit = 6.0", ""),
+        (&network, "12.25", "12.5"),
+        (&network, "[4.0, 0.5]", "[4.0, 0.25]"),
         (FORMULA, "points_avg_last_5 = 0.5", "points_avg_last_5 = 0.6"),
         (FORMULA, "engine = \"formula\"", "engine = \"formula\"\nintercept = 0.1"),
     ];
@@ -176,4 +215,26 @@ fn incident_77_a_model_knows_the_days_it_was_trained_on_and_its_age() {
     }
     let formula = Card::parse(FORMULA).unwrap();
     assert_eq!((formula.in_sample(date(2025, 11, 8)), formula.age_days(date(2025, 11, 8))), (false, None));
+}
+
+#[test]
+fn only_a_tree_ensemble_may_choose_its_engine() {
+    let on = |text: &str, engine| Card::parse(text).unwrap().on(engine).map(|card| card.engine.name());
+    let network = network_card();
+    for (text, own) in
+        [(NATIVE, EngineName::Native), (FORMULA, EngineName::Formula), (&network, EngineName::Candle)]
+    {
+        assert_eq!(on(text, own).unwrap(), own, "its own engine is no change");
+    }
+    assert_eq!(on(NATIVE, EngineName::Ort).unwrap(), EngineName::Ort);
+    let ort = NATIVE.replace("\"native\"", "\"ort\"");
+    assert_eq!(on(&ort, EngineName::Native).unwrap(), EngineName::Native);
+    for (text, engine, words) in [
+        (&*network, EngineName::Ort, "engine `ort` cannot run a model of engine `candle`"),
+        (NATIVE, EngineName::Candle, "engine `candle` cannot run a model of engine `native`"),
+        (FORMULA, EngineName::Native, "engine `native` cannot run a model of engine `formula`"),
+    ] {
+        let sentence = on(text, engine).unwrap_err().to_string();
+        assert!(sentence.contains(words), "{sentence}");
+    }
 }

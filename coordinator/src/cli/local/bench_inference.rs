@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use models::{Engine, FeatureMatrix};
+use models::FeatureMatrix;
 use proto::Market;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::models::{MaxSize, Subject, find};
+use super::models::{EngineChoice, MaxSize, find};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -39,6 +39,9 @@ pub(crate) struct InferenceArgs {
     seconds: u64,
 
     #[command(flatten)]
+    engine: EngineChoice,
+
+    #[command(flatten)]
     max: MaxSize,
 }
 
@@ -46,6 +49,7 @@ pub(crate) struct InferenceArgs {
 #[derive(Debug, serde::Serialize)]
 struct Measured {
     model: String,
+    engine: &'static str,
     batch: u32,
     features: usize,
     batches: usize,
@@ -55,11 +59,8 @@ struct Measured {
 
 /// `tipoff bench inference`.
 pub(super) fn bench_inference(args: &InferenceArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let subject = find(&args.model, &args.market, args.max.bytes(), config)?;
-    let engine: &dyn Engine = match &subject {
-        Subject::Model(model) => model.engine(),
-        Subject::File(engine) => engine.as_ref(),
-    };
+    let subject = find(&args.model, &args.market, args.max.bytes(), args.engine.name(), config)?;
+    let (name, engine) = subject.engine();
     let rows = invented(engine.width(), args.batch as usize)?;
     let mut answers = vec![0.0; rows.rows() * engine.heads()];
     let mut times = Vec::new();
@@ -75,6 +76,7 @@ pub(super) fn bench_inference(args: &InferenceArgs, config: &Config, out: Output
     times.sort_by(f64::total_cmp);
     let measured = Measured {
         model: args.model.clone(),
+        engine: name.as_str(),
         batch: args.batch,
         features: engine.width(),
         batches: times.len(),
@@ -83,8 +85,8 @@ pub(super) fn bench_inference(args: &InferenceArgs, config: &Config, out: Output
     };
     out.either(&measured, |m| {
         format!(
-            "{}: {:.3} us a row at {} rows a batch (median of {} batches, least {:.3})\n",
-            m.model, m.us_per_row_median, m.batch, m.batches, m.us_per_row_min
+            "{} on {}: {:.3} us a row at {} rows a batch (median of {} batches, least {:.3})\n",
+            m.model, m.engine, m.us_per_row_median, m.batch, m.batches, m.us_per_row_min
         )
     })?;
     Ok(Exit::Ok)

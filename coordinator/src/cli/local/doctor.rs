@@ -1,10 +1,13 @@
 //! `tipoff doctor`: what would stop or spoil a run, found before it does. Nothing is changed.
 
+mod engines;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use models::Registry;
 use pipeline::ingest::{self, IngestOptions, IngestReport};
 use proto::league_time::league_date;
 use serde::Serialize;
@@ -79,7 +82,9 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
     let (state_checks, store) = look_at_state(config).await;
     checks.extend(state_checks);
     checks.extend(pairing(warehouse.as_ref(), store).await);
-    checks.extend(look_at_models(config));
+    let registry = load_models(config);
+    checks.extend(look_at_models(&registry));
+    checks.push(engines::look_at_onnx_runtime(&registry, config));
     if !args.paths.is_empty() {
         checks.extend(look_at_files(&args.paths).await?);
     }
@@ -250,9 +255,8 @@ async fn pairing(warehouse: Option<&Warehouse>, store: Option<Arc<dyn BatchStore
     })
 }
 
-fn look_at_models(config: &Config) -> Vec<Check> {
-    let registry = load_models(config);
-    let models = models_of(&registry, league_date(Timestamp::now()));
+fn look_at_models(registry: &Registry) -> Vec<Check> {
+    let models = models_of(registry, league_date(Timestamp::now()));
     let mut checks = Vec::new();
     if models.models.is_empty() {
         checks.push(check("models", Level::Broken, "no model can run"));
@@ -326,7 +330,7 @@ mod tests {
         let config = Config::for_dir(dir.path()).unwrap();
         let (checks, warehouse) = look_at_warehouse(&config).await;
         assert_eq!((checks[0].level, warehouse.is_none()), (Level::Degraded, true));
-        assert_eq!(look_at_models(&config)[0].level, Level::Ok);
+        assert_eq!(look_at_models(&load_models(&config))[0].level, Level::Ok);
         assert_eq!(exposure(&config).level, Level::Ok);
         assert!(!dir.path().join("warehouse.db").exists(), "the doctor changed something");
     }

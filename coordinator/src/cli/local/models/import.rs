@@ -9,14 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use models::native::{NativeEngine, Options};
-use models::{Card, Engine, FeatureMatrix, Model};
+use models::native::{Format, NativeEngine, Options};
+use models::{Card, Engine, EngineName, Model, OrtEngine};
 use proto::codec::sha256_hex;
 use proto::features::FeatureContract;
 use proto::{Market, SystemId};
-use rand::rngs::StdRng;
-use rand::{Rng, SeedableRng};
 
+use super::invent::invented;
 use super::look::{MaxSize, read_model};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -25,9 +24,6 @@ use crate::config::Config;
 
 /// Reference vectors of an imported model.
 const REFERENCES: usize = 8;
-
-/// One value in so many is left missing, where the feature may be.
-const MISSING_EVERY: u32 = 10;
 
 /// Arguments of `tipoff models import`.
 #[derive(Debug, clap::Args)]
@@ -59,6 +55,10 @@ pub(super) struct ImportArgs {
     #[arg(long)]
     margin_over_line: bool,
 
+    /// Which of the file's numbers a row it is, from 0, where the file gives several
+    #[arg(long, value_name = "N")]
+    head: Option<usize>,
+
     #[command(flatten)]
     max: MaxSize,
 }
@@ -67,6 +67,9 @@ pub(super) struct ImportArgs {
 struct Imported {
     card: String,
     file: String,
+    engine: &'static str,
+    /// Why the native engine does not run it, where it does not.
+    not_native: Option<String>,
     sha256: String,
     references: usize,
 }
@@ -83,13 +86,11 @@ pub(super) fn import(args: &ImportArgs, config: &Config, out: Output) -> Result<
         return Err(failure.hint("`tipoff features show` lists them"));
     }
     let bytes = read_model(&args.file, args.max.bytes())?;
-    let options =
-        Options { width: Some(args.features.len()), most_bytes: args.max.bytes(), ..Options::default() };
-    let engine = NativeEngine::open(&bytes, &options)
-        .map_err(|error| Failure::failed(format!("{}: {error}", args.file.display())))?;
+    let runner = runner(args, &bytes)?;
     let name = format!("{}.{}", args.system, args.market);
-    let file = format!("{name}.{}", if bytes.first() == Some(&b'{') { "json" } else { "onnx" });
-    let text = card_text(args, &file, &sha256_hex(&bytes), &references(&engine, &args.features, contract)?);
+    let file = format!("{name}.{}", if Format::of(&bytes) == Format::CatBoostJson { "json" } else { "onnx" });
+    let references = references(args, runner.engine.as_ref(), contract)?;
+    let text = card_text(args, runner.name, &file, &sha256_hex(&bytes), &references);
     // The same checks as at every later load, before anything is written.
     let card = Card::parse(&text).map_err(Failure::failed)?;
     let model = Model::load(card, Some(&bytes)).map_err(Failure::failed)?;
@@ -99,59 +100,105 @@ pub(super) fn import(args: &ImportArgs, config: &Config, out: Output) -> Result<
     let imported = Imported {
         card: card_path.display().to_string(),
         file: folder.join(&file).display().to_string(),
+        engine: runner.name.as_str(),
+        not_native: runner.not_native,
         sha256: model.pin.sha256.clone(),
         references: model.card.references.len(),
     };
     out.either(&imported, |imported| {
-        format!("{} with {} reference vectors; it is a shadow\n", imported.card, imported.references)
+        let Imported { card, references, not_native, .. } = imported;
+        let other =
+            not_native.as_ref().map_or_else(String::new, |why| format!("; ONNX Runtime runs it: {why}"));
+        format!("{card} with {references} reference vectors; it is a shadow{other}\n")
     })?;
     Ok(Exit::Ok)
 }
 
-/// Invented rows with the engine's answers, the same for the same file. A row the engine has no answer for is left out.
-fn references(
-    engine: &NativeEngine,
-    names: &[String],
-    contract: &FeatureContract,
-) -> Result<Vec<(Vec<f64>, f64)>, Failure> {
-    if engine.heads() != 1 {
-        let failure =
-            Failure::failed(format!("the file gives {} numbers a row, a card describes one", engine.heads()));
-        return Err(failure.hint("export each quantile as a model of its own"));
-    }
-    let mut random = StdRng::seed_from_u64(42);
-    let specs: Vec<_> =
-        names.iter().filter_map(|name| contract.features.iter().find(|spec| spec.name == *name)).collect();
-    let mut matrix = FeatureMatrix::with_width(names.len());
-    for _ in 0..REFERENCES {
-        let row: Vec<f64> = specs
-            .iter()
-            .map(|spec| {
-                let is_missing = !spec.required && random.random_ratio(1, MISSING_EVERY);
-                let value = random.random_range(spec.min..=spec.max);
-                if is_missing { f64::NAN } else { (value * 1_000.0).round() / 1_000.0 }
-            })
-            .collect();
-        matrix.push_row(&row).map_err(Failure::failed)?;
-    }
-    let mut answers = vec![0.0; matrix.rows()];
-    engine.predict(&matrix, &mut answers).map_err(Failure::failed)?;
-    match answers.iter().position(|answer| !answer.is_finite()) {
-        Some(at) => {
-            Err(Failure::failed(format!("the model answers {} to {:?}", answers[at], matrix.row(at))))
+/// What runs the file.
+struct Runner {
+    name: EngineName,
+    engine: Box<dyn Engine>,
+    not_native: Option<String>,
+}
+
+/// The native engine if it can, else ONNX Runtime if it can; if neither can, both say why.
+fn runner(args: &ImportArgs, bytes: &[u8]) -> Result<Runner, Failure> {
+    let (width, most_bytes) = (Some(args.features.len()), args.max.bytes());
+    let native = NativeEngine::open(bytes, &Options { width, most_bytes, ..Options::default() });
+    let why = match native {
+        Ok(engine) => {
+            return Ok(Runner { name: EngineName::Native, engine: Box::new(engine), not_native: None });
         }
-        None => Ok((0..matrix.rows()).map(|at| (matrix.row(at).to_vec(), answers[at])).collect()),
+        Err(why) => why.to_string(),
+    };
+    let refuse = |why: &str| Failure::failed(format!("{}: {why}", args.file.display()));
+    if Format::of(bytes) != Format::Onnx {
+        return Err(refuse(&why));
+    }
+    match OrtEngine::open(bytes, width, most_bytes) {
+        Ok(engine) => Ok(Runner { name: EngineName::Ort, engine: Box::new(engine), not_native: Some(why) }),
+        Err(ort) if ort.to_string() == why => Err(refuse(&why)),
+        Err(ort) => Err(refuse(&why).hint(format!("nor is it for ONNX Runtime: {ort}"))),
     }
 }
 
-fn card_text(args: &ImportArgs, file: &str, sha256: &str, references: &[(Vec<f64>, f64)]) -> String {
+/// Invented rows with the engine's answers, the same for the same file.
+fn references(
+    args: &ImportArgs,
+    engine: &dyn Engine,
+    contract: &FeatureContract,
+) -> Result<Vec<(Vec<f64>, f64)>, Failure> {
+    let heads = engine.heads();
+    let head = match (args.head, heads) {
+        (Some(head), heads) if head < heads => head,
+        (None, 1) => 0,
+        (None, _) => {
+            let failure =
+                Failure::failed(format!("the file gives {heads} numbers a row, a card describes one"));
+            return Err(failure.hint(format!("say which with --head, 0 to {}", heads - 1)));
+        }
+        (Some(head), _) => {
+            let failure = Failure::usage(format!("there is no number {head}: the file gives {heads} a row"));
+            return Err(failure.hint("--head counts from 0"));
+        }
+    };
+    let matrix = invented(&args.features, contract, REFERENCES)?;
+    let mut answers = vec![0.0; matrix.rows() * heads];
+    engine.predict(&matrix, &mut answers).map_err(Failure::failed)?;
+    let answers: Vec<f64> = answers.chunks_exact(heads).map(|row| row[head]).collect();
+    // A network has no answer to a gap; what it says of whole rows is reference enough.
+    let answered: Vec<_> = (0..matrix.rows())
+        .filter(|at| answers[*at].is_finite())
+        .map(|at| (matrix.row(at).to_vec(), answers[at]))
+        .collect();
+    let has_gap = |at: &usize| matrix.row(*at).iter().any(|value| value.is_nan());
+    match (0..matrix.rows()).find(|at| !answers[*at].is_finite() && !has_gap(at)) {
+        Some(at) => {
+            Err(Failure::failed(format!("the model answers {} to {:?}", answers[at], matrix.row(at))))
+        }
+        None if answered.is_empty() => {
+            Err(Failure::failed("the model has no answer to any row it was asked"))
+        }
+        None => Ok(answered),
+    }
+}
+
+fn card_text(
+    args: &ImportArgs,
+    engine: EngineName,
+    file: &str,
+    sha256: &str,
+    references: &[(Vec<f64>, f64)],
+) -> String {
     let quoted: Vec<String> = args.features.iter().map(|name| format!("    \"{name}\",\n")).collect();
     let target = if args.margin_over_line { "margin_over_line" } else { "points" };
+    let head = args.head.map_or_else(String::new, |head| format!("head = {head}\n"));
     let mut text = format!(
-        "format = 1\nsystem_id = \"{}\"\nmarket = \"{}\"\ntarget = \"{target}\"\nrole = \"shadow\"\nengine = \"native\"\n\
-         file = \"{file}\"\nsha256 = \"{sha256}\"\nfeatures = [\n{}]\nnotes = \"Imported.\"\n\n[training]\nstart = \"{}\"\nend = \"{}\"\n",
+        "format = 1\nsystem_id = \"{}\"\nmarket = \"{}\"\ntarget = \"{target}\"\nrole = \"shadow\"\nengine = \"{}\"\n\
+         file = \"{file}\"\nsha256 = \"{sha256}\"\n{head}features = [\n{}]\nnotes = \"Imported.\"\n\n[training]\nstart = \"{}\"\nend = \"{}\"\n",
         args.system,
         args.market,
+        engine.as_str(),
         quoted.concat(),
         args.trained_from,
         args.trained_until,

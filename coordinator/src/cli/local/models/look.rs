@@ -6,8 +6,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use flate2::read::GzDecoder;
-use models::native::{MAX_MODEL_BYTES, NativeEngine, Options};
-use models::{Card, EngineKind, Model};
+use models::native::{Format, MAX_MODEL_BYTES, NativeEngine, Options};
+use models::{Card, Engine, EngineKind, EngineName, Model, OrtEngine, Registry};
 use proto::{Market, SystemId};
 
 use crate::cli::exit::Exit;
@@ -20,34 +20,99 @@ use crate::config::Config;
 pub(crate) enum Subject {
     /// A checked model with its card.
     Model(Arc<Model>),
-    /// A model file without a card.
-    File(Box<NativeEngine>),
+    /// A model file without a card, and what runs it.
+    File(EngineName, Box<dyn Engine>),
 }
 
-/// Finds what a person named: a file if there is one of that name, else a system.
+impl Subject {
+    /// What runs it.
+    pub(crate) fn engine(&self) -> (EngineName, &dyn Engine) {
+        match self {
+            Subject::Model(model) => (model.card.engine.name(), model.engine()),
+            Subject::File(name, engine) => (*name, engine.as_ref()),
+        }
+    }
+}
+
+/// The engine, where there is a choice.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct EngineChoice {
+    /// Run it with this engine instead of the card's
+    ///
+    /// native and ort run each other's tree ensembles; ort also runs other ONNX graphs, with the ONNX Runtime that
+    /// `tipoff doctor` shows. A file alone is native unless this says otherwise.
+    #[arg(long, value_name = "ENGINE", value_enum)]
+    engine: Option<Asked>,
+}
+
+/// The engines that a person may ask for; a formula stands in its card and has no choice.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Asked {
+    Native,
+    Ort,
+    Candle,
+}
+
+impl EngineChoice {
+    pub(crate) fn name(self) -> Option<EngineName> {
+        self.engine.map(|asked| match asked {
+            Asked::Native => EngineName::Native,
+            Asked::Ort => EngineName::Ort,
+            Asked::Candle => EngineName::Candle,
+        })
+    }
+}
+
+/// Finds what a person named: a file if there is one of that name, else a system. `engine` is what they want to run it with.
 pub(crate) fn find(
     name: &str,
     market: &Market,
     max_bytes: usize,
+    engine: Option<EngineName>,
     config: &Config,
 ) -> Result<Subject, Failure> {
     let path = Path::new(name);
     if !path.is_file() {
-        return of_system(name, market, config).map(Subject::Model);
+        return of_system(name, market, engine, config).map(Subject::Model);
     }
     if path.extension().is_some_and(|extension| extension == "toml") {
-        return of_card(path).map(|model| Subject::Model(Arc::new(model)));
+        return of_card(path, engine).map(|model| Subject::Model(Arc::new(model)));
     }
     let bytes = read_model(path, max_bytes)?;
-    let options = Options { most_bytes: max_bytes, ..Options::default() };
-    let engine =
-        NativeEngine::open(&bytes, &options).map_err(|error| Failure::failed(format!("{name}: {error}")))?;
-    Ok(Subject::File(Box::new(engine)))
+    let at = |error: &dyn std::fmt::Display| Failure::failed(format!("{name}: {error}"));
+    match engine.unwrap_or(EngineName::Native) {
+        EngineName::Ort => {
+            let opened = OrtEngine::open(&bytes, None, max_bytes).map_err(|error| at(&error))?;
+            Ok(Subject::File(EngineName::Ort, Box::new(opened)))
+        }
+        EngineName::Native => {
+            let options = Options { most_bytes: max_bytes, ..Options::default() };
+            let opened = NativeEngine::open(&bytes, &options).map_err(|error| match Format::of(&bytes) {
+                Format::Onnx => at(&error).hint("`--engine ort` runs other ONNX graphs, with ONNX Runtime"),
+                _ => at(&error),
+            })?;
+            Ok(Subject::File(EngineName::Native, Box::new(opened)))
+        }
+        other => {
+            let failure = Failure::usage(format!("{name}: engine `{}` needs a card", other.as_str()));
+            Err(failure.hint("weights alone do not say what is done with them: name the card (.toml)"))
+        }
+    }
 }
 
-fn of_system(name: &str, market: &Market, config: &Config) -> Result<Arc<Model>, Failure> {
-    let registry = load_models(config);
+fn of_system(
+    name: &str,
+    market: &Market,
+    engine: Option<EngineName>,
+    config: &Config,
+) -> Result<Arc<Model>, Failure> {
     let system: Option<SystemId> = name.parse().ok();
+    if let (Some(engine), Some(system)) = (engine, &system)
+        && let Some(loaded) = Registry::load_one_on(config.models.as_deref(), system, market, engine)
+    {
+        return loaded.map(Arc::new).map_err(|why| Failure::failed(format!("{name} for {market}: {why}")));
+    }
+    let registry = load_models(config);
     if let Some(model) = system.as_ref().and_then(|system| registry.by_system(system, market)) {
         return Ok(Arc::clone(model));
     }
@@ -59,12 +124,16 @@ fn of_system(name: &str, market: &Market, config: &Config) -> Result<Arc<Model>,
     Err(Failure::new(Exit::NotFound, message).hint("`tipoff models list` shows systems and markets"))
 }
 
-fn of_card(path: &Path) -> Result<Model, Failure> {
+fn of_card(path: &Path, engine: Option<EngineName>) -> Result<Model, Failure> {
     let at = |error: &dyn std::fmt::Display| Failure::failed(format!("{}: {error}", path.display()));
     let text = fs::read_to_string(path).map_err(|error| at(&error))?;
-    let card = Card::parse(&text).map_err(|error| at(&error))?;
+    let mut card = Card::parse(&text).map_err(|error| at(&error))?;
+    if let Some(engine) = engine {
+        card = card.on(engine).map_err(|error| at(&error))?;
+    }
     let beside = |name: &str| path.parent().unwrap_or(Path::new(".")).join(name);
-    let file = card.file().map(|name| fs::read(beside(name))).transpose().map_err(|error| at(&error))?;
+    let file =
+        card.file().map(|file| fs::read(beside(&file.name))).transpose().map_err(|error| at(&error))?;
     Model::load(card, file.as_deref()).map_err(|error| at(&error))
 }
 
@@ -116,6 +185,8 @@ struct Shown {
     target: &'static str,
     engine: &'static str,
     file: Option<String>,
+    /// Which of the file's numbers, where it gives several.
+    head: Option<usize>,
     sha256: String,
     trained_from: Option<String>,
     trained_until: Option<String>,
@@ -129,7 +200,7 @@ struct Shown {
 
 /// `tipoff models show`.
 pub(super) fn show(args: &ShowArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let Subject::Model(model) = find(&args.model, &args.market, MAX_MODEL_BYTES, config)? else {
+    let Subject::Model(model) = find(&args.model, &args.market, MAX_MODEL_BYTES, None, config)? else {
         let failure = Failure::usage(format!("`{}` is a model file without a card", args.model));
         return Err(failure.hint("`tipoff models import` writes one"));
     };
@@ -144,10 +215,11 @@ fn shown(model: &Model) -> Shown {
         market: card.market.clone(),
         role: card.role.to_string(),
         target: card.target.as_str(),
-        engine: card.engine.name(),
-        file: match &card.engine {
-            EngineKind::Native { file, .. } => Some(file.clone()),
-            EngineKind::Formula { .. } => None,
+        engine: card.engine.name().as_str(),
+        file: card.file().map(|file| file.name.clone()),
+        head: match &card.engine {
+            EngineKind::Native { head, .. } | EngineKind::Ort { head, .. } => *head,
+            EngineKind::Candle { .. } | EngineKind::Formula { .. } => None,
         },
         sha256: model.pin.sha256.clone(),
         trained_from: card.training.map(|window| window.start.to_string()),
@@ -175,7 +247,7 @@ fn page(shown: &Shown) -> String {
         ("role", shown.role.clone()),
         ("predicts", shown.target.replace('_', " ")),
         ("engine", shown.engine.to_owned()),
-        ("file", word(&shown.file)),
+        ("file", word(&shown.file) + &shown.head.map_or_else(String::new, |head| format!(", number {head}"))),
         ("sha256", shown.sha256.clone()),
         ("trained", window),
         ("calibrated", word(&shown.calibrated_on)),

@@ -2,11 +2,13 @@
 
 mod compare;
 mod import;
+mod invent;
 mod list;
 mod look;
 mod predict;
 mod promote;
 mod roles;
+mod sheet;
 mod verify;
 
 use crate::cli::exit::Exit;
@@ -14,7 +16,8 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::config::Config;
 
-pub(super) use look::{MaxSize, Subject, find};
+pub(super) use invent::invented;
+pub(super) use look::{EngineChoice, MaxSize, find};
 
 /// Arguments of `tipoff models`.
 #[derive(Debug, clap::Args)]
@@ -44,8 +47,9 @@ enum ModelsCommand {
     Predict(predict::PredictArgs),
     /// Take a model file into the folder of --models
     ///
-    /// Reads it as the server would and refuses what cannot run, naming the node, tree or feature. Writes a card beside a
-    /// copy of the file, with reference vectors answered by it, as a shadow.
+    /// Reads it as the server would and refuses what cannot run, naming the node, tree or feature. What the native engine
+    /// does not run is for ONNX Runtime, where that is installed. Writes a card beside a copy of the file, with reference
+    /// vectors answered by it, as a shadow.
     Import(import::ImportArgs),
     /// Judge the models on days that are over
     ///

@@ -1,11 +1,12 @@
-//! `tipoff models predict`: rows of a CSV file in, one answer a row out.
+//! `tipoff models predict`: rows of a file in, one answer a row out.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use models::{Engine, FeatureMatrix, Model, Target};
+use models::{Engine, Model, Target};
 use proto::Market;
 
-use super::look::{MaxSize, Subject, find};
+use super::look::{EngineChoice, MaxSize, Subject, find};
+use super::sheet::Sheet;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -21,13 +22,16 @@ pub(super) struct PredictArgs {
     #[arg(value_name = "MODEL_OR_FILE")]
     model: String,
 
-    /// The rows, as CSV with a header
+    /// The rows, as CSV with a header or as Parquet
     #[arg(long = "in", value_name = "FILE")]
     rows: PathBuf,
 
     /// The market, where MODEL is a system
     #[arg(long, value_name = "MARKET", default_value = "points")]
     market: Market,
+
+    #[command(flatten)]
+    engine: EngineChoice,
 
     #[command(flatten)]
     max: MaxSize,
@@ -48,11 +52,11 @@ struct Predictions {
 
 /// `tipoff models predict`.
 pub(super) fn predict(args: &PredictArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let subject = find(&args.model, &args.market, args.max.bytes(), config)?;
+    let subject = find(&args.model, &args.market, args.max.bytes(), args.engine.name(), config)?;
     let sheet = Sheet::read(&args.rows)?;
     let predictions = match &subject {
         Subject::Model(model) => by_card(model, &sheet)?,
-        Subject::File(engine) => by_file(engine.as_ref(), &sheet)?,
+        Subject::File(_, engine) => by_file(engine.as_ref(), &sheet)?,
     };
     out.either(&Predictions { predictions }, page)?;
     Ok(Exit::Ok)
@@ -100,51 +104,4 @@ fn page(answers: &Predictions) -> String {
         Answer::Several(values) => values.iter().map(word).collect::<Vec<_>>().join(" "),
     };
     answers.predictions.iter().map(|answer| line(answer) + "\n").collect()
-}
-
-/// A CSV file in memory, its cells not yet numbers.
-struct Sheet {
-    file: String,
-    names: Vec<String>,
-    rows: Vec<csv::StringRecord>,
-}
-
-impl Sheet {
-    fn read(path: &Path) -> Result<Sheet, Failure> {
-        let file = path.display().to_string();
-        let at = |error: csv::Error| Failure::failed(format!("{file}: {error}"));
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path).map_err(at)?;
-        let names = reader.headers().map_err(at)?.iter().map(str::to_owned).collect();
-        let rows = reader.records().collect::<Result<_, _>>().map_err(at)?;
-        Ok(Sheet { file, names, rows })
-    }
-
-    /// The named columns of every row.
-    fn matrix(&self, wanted: &[&str]) -> Result<FeatureMatrix, Failure> {
-        let place = |name: &&str| {
-            self.names.iter().position(|known| known == name).ok_or_else(|| {
-                Failure::usage(format!("{}: there is no column `{name}`, which the model reads", self.file))
-            })
-        };
-        let places: Vec<usize> = wanted.iter().map(place).collect::<Result<_, _>>()?;
-        let mut matrix = FeatureMatrix::with_capacity(wanted.len(), self.rows.len());
-        for record in &self.rows {
-            let cells = places.iter().map(|place| self.number(record, *place));
-            let row = cells.collect::<Result<Vec<f64>, Failure>>()?;
-            matrix.push_row(&row).map_err(Failure::failed)?;
-        }
-        Ok(matrix)
-    }
-
-    fn number(&self, record: &csv::StringRecord, place: usize) -> Result<f64, Failure> {
-        let text = record.get(place).unwrap_or_default();
-        if text.is_empty() {
-            return Ok(f64::NAN);
-        }
-        text.parse().map_err(|_| {
-            let line = record.position().map_or(0, csv::Position::line);
-            let name = &self.names[place];
-            Failure::failed(format!("{} line {line}, column `{name}`: `{text}` is not a number", self.file))
-        })
-    }
 }
