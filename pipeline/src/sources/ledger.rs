@@ -156,7 +156,11 @@ impl Account {
         self.asked.insert(key, now);
         self.asked.retain(|_, at| *at + KEPT > now);
         self.again.retain(|_, again| again.at + KEPT > now);
-        self.events.retain(|_, event| event.commence + KEPT > now);
+        let asked_as_it_was = |date: Date| {
+            let beginning = format!("events of {date} ");
+            self.asked.range(beginning.clone()..).next().is_some_and(|(key, _)| key.starts_with(&beginning))
+        };
+        self.events.retain(|_, event| event.commence + KEPT > now || asked_as_it_was(event.game_date()));
         Ok(())
     }
 

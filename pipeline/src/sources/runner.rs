@@ -300,8 +300,8 @@ impl Runner {
         let mut report = CycleReport::default();
         let mut files = Files::new();
         for some in [lists, others] {
-            let calls = futures::stream::iter(some.into_iter().map(|poll| self.poll(source, poll, now)));
-            let mut back = calls.buffer_unordered(source.concurrency().max(1));
+            let calls: Vec<_> = some.into_iter().map(|poll| self.poll(source, poll, now)).collect();
+            let mut back = futures::stream::iter(calls).buffer_unordered(source.concurrency().max(1));
             while let Some(done) = back.next().await {
                 let (poll, brought) = done?;
                 report.polls.push(poll);

@@ -4,6 +4,7 @@ mod evaluate;
 mod local;
 mod models;
 mod server;
+mod sources;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
