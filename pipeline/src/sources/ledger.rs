@@ -30,6 +30,8 @@ const LOCK_DEADLINE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 /// … up to this one.
 const LONGEST_PAUSE: SignedDuration = SignedDuration::from_mins(15);
+/// A call that was not settled for so long never will be; longer than any call may take.
+const LOST: SignedDuration = SignedDuration::from_mins(10);
 /// Moments and events older than this are forgotten.
 const KEPT: SignedDuration = SignedDuration::from_hours(72);
 
@@ -64,6 +66,8 @@ pub struct Account {
     pub news_at: Option<Timestamp>,
     /// What went wrong since it last answered.
     pub trouble: Option<Seen>,
+    /// Calls that are out, and since when.
+    pub out: BTreeMap<String, Timestamp>,
     /// Questions that brought nothing, and when each may be asked again.
     pub again: BTreeMap<String, Again>,
 }
@@ -131,6 +135,17 @@ impl Account {
         [rest, again].into_iter().flatten().fold(poll.at, Timestamp::max)
     }
 
+    /// Calls that never came back, because their process died, were not asked: they are due again.
+    fn forget_lost_calls(&mut self, now: Timestamp) {
+        let lost: Vec<String> =
+            self.out.iter().filter(|(_, since)| **since + LOST <= now).map(|(key, _)| key.clone()).collect();
+        for key in lost {
+            if self.out.remove(&key) == self.asked.get(&key).copied() {
+                self.asked.remove(&key);
+            }
+        }
+    }
+
     /// Takes a call in hand, if it may go out: one step with [`Account::settle`] as its other half.
     pub fn claim(
         &mut self,
@@ -141,6 +156,7 @@ impl Account {
         limits: &CreditLimits,
         policy: &BreakerPolicy,
     ) -> std::result::Result<(), NotNow> {
+        self.forget_lost_calls(now);
         let key = poll.ask.key();
         if let Some(at) = self.asked.get(&key).filter(|at| **at >= poll.at) {
             return Err(NotNow::Asked { at: *at });
@@ -153,6 +169,7 @@ impl Account {
         self.credits.reserve(reservation, date, limits).map_err(NotNow::Short)?;
         self.breaker = breaker;
         self.since = self.since.or(Some(now));
+        self.out.insert(key.clone(), now);
         self.asked.insert(key, now);
         self.asked.retain(|_, at| *at + KEPT > now);
         self.again.retain(|_, again| again.at + KEPT > now);
@@ -177,6 +194,7 @@ impl Account {
         let no_answer = matches!(back.failed, Some(SourceError::TimedOut { .. } | SourceError::Unreachable));
         let may_have_cost = back.failed.is_none() || no_answer;
         self.credits.settle(&reservation_id(&poll.ask.key(), who), back.told, may_have_cost, date, now);
+        self.out.remove(&poll.ask.key());
         for event in back.events {
             self.events.insert(event.id.clone(), event);
         }
@@ -236,6 +254,13 @@ impl Ledger {
     /// The account of a source, empty when it was never used.
     pub fn account(&self, source: &str) -> Account {
         self.sources.get(source).cloned().unwrap_or_default()
+    }
+
+    /// The same as a planner should see it: calls that never came back are due again.
+    pub fn account_at(&self, source: &str, now: Timestamp) -> Account {
+        let mut account = self.account(source);
+        account.forget_lost_calls(now);
+        account
     }
 }
 
@@ -346,4 +371,114 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
         let _ = std::fs::remove_file(&beside); // it may not be there
         Error::write(path)(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+    use super::*;
+    use crate::sources::Ask;
+
+    const DAY: Date = Date::constant(2026, 2, 18);
+    const LIMITS: CreditLimits = CreditLimits { per_day: Some(10), keep: 0 };
+
+    fn at(minutes: i64) -> Timestamp {
+        "2026-02-18T20:00:00Z".parse::<Timestamp>().unwrap() + SignedDuration::from_mins(minutes)
+    }
+
+    fn poll(minutes: i64, event: &str) -> Poll {
+        let ask = Ask::Odds { date: DAY, event: event.to_owned() };
+        Poll { at: at(minutes), ask, cost: 4, about: String::new() }
+    }
+
+    fn claim(account: &mut Account, minutes: i64, event: &str) -> std::result::Result<(), NotNow> {
+        let policy = BreakerPolicy::default();
+        account.claim(&poll(minutes, event), "me", at(minutes), DAY, &LIMITS, &policy)
+    }
+
+    fn settle(account: &mut Account, minutes: i64, event: &str, failed: Option<SourceError>) {
+        let told = CreditHeaders { last: Some(0), ..CreditHeaders::default() };
+        let back = Settlement { told, failed, ..Settlement::default() };
+        account.settle(&poll(minutes, event), "me", back, at(minutes), DAY, &BreakerPolicy::default());
+    }
+
+    #[test]
+    fn a_claim_is_refused_for_one_reason_after_the_other() {
+        let mut account = Account::default();
+        claim(&mut account, 0, "e1").unwrap();
+        assert_eq!(claim(&mut account, 0, "e1"), Err(NotNow::Asked { at: at(0) }));
+        claim(&mut account, 0, "e2").unwrap();
+        assert!(matches!(claim(&mut account, 0, "e3"), Err(NotNow::Short(_))), "8 of 10 credits are out");
+        settle(&mut account, 0, "e1", Some(SourceError::Unavailable { status: 500 }));
+        assert!(matches!(claim(&mut account, 0, "e1"), Err(NotNow::Failed { .. })), "it failed just now");
+        claim(&mut account, 1, "e1").unwrap();
+        settle(&mut account, 1, "e1", Some(SourceError::Forbidden));
+        let rest = at(1) + BreakerPolicy::default().longest_rest;
+        assert_eq!(claim(&mut account, 2, "e4"), Err(NotNow::Resting { until: rest }));
+        let seen = account.trouble.as_ref().unwrap();
+        assert_eq!((seen.error.code(), seen.times), ("forbidden", 1));
+        assert_eq!(account.earliest(&poll(2, "e4"), at(2), &BreakerPolicy::default()), rest);
+    }
+
+    #[test]
+    fn a_question_that_brings_nothing_is_asked_ever_more_seldom_and_an_answer_forgives() {
+        let mut account = Account::default();
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            account.ask_again("odds e1", at(0));
+            pauses.push(account.again["odds e1"].at.duration_since(at(0)).as_secs());
+        }
+        assert_eq!(pauses, [30, 60, 120, 240, 480, 900, 900, 900]);
+        settle(&mut account, 1, "e1", None);
+        assert!(account.again.is_empty() && account.answered_at == Some(at(1)));
+    }
+
+    #[test]
+    fn a_gone_event_is_forgotten_and_no_trouble() {
+        let mut account = Account::default();
+        let event = Event { id: "e1".to_owned(), commence: at(0), home: String::new(), away: String::new() };
+        account.events.insert("e1".to_owned(), event);
+        settle(&mut account, 1, "e1", Some(SourceError::EventGone));
+        assert!(account.events.is_empty() && account.trouble.is_none() && account.breaker.is_closed());
+    }
+
+    #[test]
+    fn a_call_whose_process_died_is_due_again() {
+        let mut account = Account::default();
+        claim(&mut account, 0, "e1").unwrap();
+        let ledger = Ledger { sources: [("x".to_owned(), account)].into(), ..Ledger::default() };
+        assert!(ledger.account_at("x", at(9)).asked.contains_key("odds e1"));
+        assert!(!ledger.account_at("x", at(10)).asked.contains_key("odds e1"));
+        let mut account = ledger.account("x");
+        settle(&mut account, 1, "e1", None);
+        assert!(account.out.is_empty() && account.asked.contains_key("odds e1"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn changes_of_many_tasks_are_all_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut tasks = tokio::task::JoinSet::new();
+        for n in 0..40 {
+            let file = LedgerFile::of(dir.path());
+            tasks.spawn(async move {
+                file.update(move |ledger| {
+                    *ledger
+                        .sources
+                        .entry("x".to_owned())
+                        .or_default()
+                        .asked
+                        .entry(n.to_string())
+                        .or_insert(at(n))
+                })
+                .await
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            done.unwrap().unwrap();
+        }
+        let ledger = LedgerFile::of(dir.path()).read().await.unwrap();
+        assert_eq!(ledger.account("x").asked.len(), 40);
+        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        assert_eq!(left.len(), 2, "the ledger and its lock, no half-written file: {left:?}");
+    }
 }

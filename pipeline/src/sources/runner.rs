@@ -175,7 +175,7 @@ impl Runner {
             })
             .collect();
         let plan = |source: &Arc<dyn Source>| {
-            let account = ledger.account(source.name());
+            let account = ledger.account_at(source.name(), now);
             let now = Now { at: now, account: &account, games: &games };
             let mut plan = date.map_or_else(|| source.plan(now), |date| source.plan_date(date, now));
             if let Err(until) = account.breaker.admit(now.at, &self.breaker) {
@@ -199,7 +199,7 @@ impl Runner {
         let ledger = self.ledger.read().await?;
         let mut files = Files::new();
         for source in &self.sources {
-            let account = ledger.account(source.name());
+            let account = ledger.account_at(source.name(), now);
             for path in self.raw.kept(source.name()) {
                 let seen_at = raw::seen_at(&path).unwrap_or(now);
                 let kept = Kept { path, seen_at, is_new: false };
@@ -229,7 +229,7 @@ impl Runner {
     /// When a source is due again: its next call, at most a minute from now.
     pub async fn next_turn(&self, source: &str, now: Timestamp) -> Result<Timestamp> {
         let source = self.find(source)?;
-        let account = self.ledger.read().await?.account(source.name());
+        let account = self.ledger.read().await?.account_at(source.name(), now);
         let plan = source.plan(Now { at: now, account: &account, games: &[] });
         let due = plan.polls.iter().map(|poll| account.earliest(poll, now, &self.breaker)).min();
         let due = due.unwrap_or(now + LONGEST_WAIT);
@@ -242,7 +242,7 @@ impl Runner {
         let mut report = CycleReport::default();
         // The list of events first: it says what else to ask.
         for is_list in [true, false] {
-            let account = self.ledger.read().await?.account(source.name());
+            let account = self.ledger.read().await?.account_at(source.name(), now);
             let plan = source.plan_date(date, Now { at: now, account: &account, games: &[] });
             let lists = |ask: &Ask| matches!(ask, Ask::Events { .. } | Ask::PastEvents { .. });
             let mut polls: Vec<Poll> = plan.polls.into_iter().filter(|p| lists(&p.ask) == is_list).collect();
@@ -276,7 +276,7 @@ impl Runner {
         let mut done: BTreeSet<String> = BTreeSet::new();
         // A list of events may bring news that is due at once; more than once it cannot.
         for _ in 0..2 {
-            let account = self.ledger.read().await?.account(source.name());
+            let account = self.ledger.read().await?.account_at(source.name(), now);
             let plan = source.plan(Now { at: now, account: &account, games: &[] });
             let is_due = |poll: &Poll| account.earliest(poll, now, &self.breaker) <= now;
             let due = plan.polls.into_iter().filter(is_due).filter(|poll| done.insert(poll.ask.key()));
