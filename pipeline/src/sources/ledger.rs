@@ -26,6 +26,8 @@ use crate::error::{Error, Result};
 const FORMAT: u32 = 1;
 /// How long a process waits for the others; each holds the lock for a write of some kilobytes.
 const LOCK_DEADLINE: Duration = Duration::from_secs(5);
+/// Pause between two looks at a held lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(2);
 /// A question that brought nothing is asked again after this pause, which doubles …
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(30);
 /// … up to this one.
@@ -288,8 +290,10 @@ impl LedgerFile {
         change: impl FnOnce(&mut Ledger) -> T + Send + 'static,
     ) -> Result<T> {
         let path = self.path.clone();
+        let lock = lock(&path).await?;
         run(move || {
-            let _lock = lock(&path)?;
+            // Held until the change is on the disk, even if nobody waits for it any more.
+            let _lock = lock;
             let before = read(&path)?;
             let mut ledger = before.clone();
             let answer = change(&mut ledger);
@@ -308,26 +312,35 @@ async fn run<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'stati
 }
 
 /// Locks a file beside the ledger: the ledger itself is replaced, and a lock on a replaced file binds nobody.
-fn lock(path: &Path) -> Result<File> {
+async fn lock(path: &Path) -> Result<File> {
     let path = path.with_extension("lock");
+    let began = Instant::now();
+    loop {
+        let at = path.clone();
+        if let Some(file) = run(move || try_lock(&at)).await? {
+            return Ok(file);
+        }
+        if began.elapsed() >= LOCK_DEADLINE {
+            return Err(Error::Invalid(format!(
+                "`{}` is held by another process for {} s; end the one that hangs",
+                path.display(),
+                LOCK_DEADLINE.as_secs()
+            )));
+        }
+        tokio::time::sleep(LOCK_PAUSE).await;
+    }
+}
+
+/// The locked file; none while somebody else holds it.
+fn try_lock(path: &Path) -> Result<Option<File>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).map_err(Error::write(folder))?;
     }
-    let file = File::create(&path).map_err(Error::write(&path))?;
-    let began = Instant::now();
-    loop {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::Error(error)) => return Err(Error::write(&path)(error)),
-            Err(TryLockError::WouldBlock) if began.elapsed() >= LOCK_DEADLINE => {
-                return Err(Error::Invalid(format!(
-                    "`{}` is held by another process for {} s; end the one that hangs",
-                    path.display(),
-                    LOCK_DEADLINE.as_secs()
-                )));
-            }
-            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
-        }
+    let file = File::create(path).map_err(Error::write(path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(Error::write(path)(error)),
     }
 }
 
