@@ -11,6 +11,7 @@ use serde::Serialize;
 use state::{BatchStore, OpenOptions, StateUrl};
 use warehouse::{Warehouse, WarehouseUrl};
 
+use super::sources::source_health;
 use super::tables::{load_models, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -80,6 +81,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
     checks.extend(state_checks);
     checks.extend(pairing(warehouse.as_ref(), store).await);
     checks.extend(look_at_models(config));
+    checks.extend(look_at_sources(config).await);
     if !args.paths.is_empty() {
         checks.extend(look_at_files(&args.paths).await?);
     }
@@ -91,6 +93,20 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
         Level::Degraded => Exit::Degraded,
         Level::Broken => Exit::Failed,
     })
+}
+
+/// Sources and their last answers; whether silence is a loss, `tipoff slate` knows better.
+async fn look_at_sources(config: &Config) -> Vec<Check> {
+    match source_health(config, Timestamp::now(), false).await {
+        Err(failure) => vec![check("sources", Level::Broken, failure.message)],
+        Ok(all) => all
+            .into_iter()
+            .map(|source| {
+                let level = if source.is_well { Level::Ok } else { Level::Degraded };
+                check("sources", level, source.sentence)
+            })
+            .collect(),
+    }
 }
 
 fn page(report: &Report<'_>) -> String {

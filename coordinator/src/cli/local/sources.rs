@@ -189,12 +189,12 @@ async fn watch_health(runner: Arc<Runner>, config: Config, out: Output, stop: Ca
     }
 }
 
-/// Sentences about sources that are not well, for `tipoff slate`.
-pub(crate) async fn lost_sources(
+/// How each configured source is.
+pub(crate) async fn source_health(
     config: &Config,
     now: Timestamp,
     games_ahead: bool,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<SourceHealth>, Failure> {
     let sources = config.feeds.build().map_err(stage_failure)?;
     if sources.is_empty() {
         return Ok(Vec::new());
@@ -207,8 +207,17 @@ pub(crate) async fn lost_sources(
         })
         .collect();
     let ledger = LedgerFile::of(&config.dir).read().await.map_err(stage_failure)?;
-    let lost = health(&expected, &ledger, now, games_ahead).into_iter().filter(|source| !source.is_well);
-    Ok(lost.map(|source| source.sentence).collect())
+    Ok(health(&expected, &ledger, now, games_ahead))
+}
+
+/// Sentences about sources that are not well, for `tipoff slate`.
+pub(crate) async fn lost_sources(
+    config: &Config,
+    now: Timestamp,
+    games_ahead: bool,
+) -> Result<Vec<String>, Failure> {
+    let all = source_health(config, now, games_ahead).await?;
+    Ok(all.into_iter().filter(|source| !source.is_well).map(|source| source.sentence).collect())
 }
 
 /// Keeps the metrics of sources up to date while a server runs; whoever asks the sources may be another process.
