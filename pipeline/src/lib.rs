@@ -3,7 +3,8 @@
 //! This crate knows no SQL, no HTTP server and no command line: tables are the warehouse's, decisions are `rules`'.
 //!
 //! Read in this order: [`ingest`] (files become rows, each refusal with its reason), [`features`] (rows become what
-//! models read, strictly before the date), [`slate`] (is it enough to start), [`simulate`] (days that look real).
+//! models read, strictly before the date), [`slate`] (is it enough to start), [`sources`] (where
+//! files come from by themselves), [`simulate`] (days that look real).
 
 mod error;
 pub mod features;
@@ -11,5 +12,6 @@ pub mod ingest;
 mod season;
 pub mod simulate;
 pub mod slate;
+pub mod sources;
 
 pub use error::{Error, Result};

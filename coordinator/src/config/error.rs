@@ -44,11 +44,13 @@ pub enum ConfigError {
     },
     /// A secret where anybody can read it.
     #[error(
-        "{origin}: `{key}` is a secret and is not read from a file that is shared; set TIPOFF_API_KEY, or api_key_file"
+        "{origin}: `{key}` is a secret and is not read from a file that is shared; set {variable}, or {key}_file"
     )]
     SecretInFile {
         /// The key.
         key: &'static str,
+        /// The variable that may hold it.
+        variable: String,
         /// Where it stands.
         origin: Origin,
     },
@@ -84,6 +86,16 @@ pub enum ConfigError {
         /// Where it was typed.
         origin: Origin,
         /// What the address's parser says.
+        why: String,
+    },
+    /// A source that cannot be used as it is described.
+    #[error("{origin}: [[sources]] `{name}`: {why}")]
+    Source {
+        /// Its name, or its number.
+        name: String,
+        /// Where it stands.
+        origin: Origin,
+        /// What is wrong.
         why: String,
     },
     /// Times that contradict each other.

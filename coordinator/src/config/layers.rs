@@ -55,6 +55,8 @@ pub struct FlagValue {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layers {
     values: BTreeMap<&'static str, (Value, Origin)>,
+    /// Entries of `[[sources]]`; a later page replaces them all.
+    sources: Option<(Vec<Value>, Origin)>,
 }
 
 impl Layers {
@@ -82,6 +84,7 @@ impl Layers {
             let is_section =
                 SETTINGS.iter().any(|s| s.key.split_once('.').is_some_and(|(sec, _)| sec == name));
             match value {
+                Value::Array(entries) if name == "sources" => self.sources = Some((entries, origin.clone())),
                 Value::Table(section) if is_section => {
                     for (key, value) in section {
                         self.put_toml(format!("{name}.{key}"), value, origin)?;
@@ -100,7 +103,8 @@ impl Layers {
             origin: origin.clone(),
         })?;
         if setting.kind == Kind::Secret {
-            return Err(ConfigError::SecretInFile { key: setting.key, origin: origin.clone() });
+            let variable = setting.env_name();
+            return Err(ConfigError::SecretInFile { key: setting.key, variable, origin: origin.clone() });
         }
         self.put(setting, value, origin.clone())
     }
@@ -144,6 +148,14 @@ impl Layers {
         }
         self.values.insert(setting.key, (value, origin));
         Ok(())
+    }
+
+    /// Entries of `[[sources]]`, and where they stand.
+    pub(crate) fn sources(&self) -> (&[Value], Origin) {
+        match &self.sources {
+            Some((entries, origin)) => (entries, origin.clone()),
+            None => (&[], Origin::Default),
+        }
     }
 
     /// Who set a key; none when nobody did.
@@ -215,6 +227,8 @@ fn hint(nearest: Option<&str>) -> String {
 /// True for `TIPOFF_SECTION` and `TIPOFF_SECTION_…` of a section there is; other TIPOFF_ names are left alone.
 fn looks_like_ours(name: &str) -> bool {
     let Some(rest) = name.strip_prefix("TIPOFF_") else { return false };
-    let head = rest.split('_').next().unwrap_or(rest).to_lowercase();
-    SETTINGS.iter().any(|s| s.key.split_once('.').is_some_and(|(sec, _)| sec == head))
+    let rest = rest.to_lowercase();
+    let is_of =
+        |section: &str| rest.strip_prefix(section).is_some_and(|key| key.is_empty() || key.starts_with('_'));
+    SETTINGS.iter().any(|s| s.key.split_once('.').is_some_and(|(section, _)| is_of(section)))
 }

@@ -8,6 +8,7 @@
 //! should be set by now. Secrets are hashed or wrapped on the way in and are never shown.
 
 mod error;
+mod feeds;
 mod layers;
 mod resolve;
 mod secret;
@@ -17,6 +18,7 @@ mod show;
 mod tests;
 
 pub use error::ConfigError;
+pub use feeds::FeedsConfig;
 pub use layers::{DEFAULT_TOML, FlagValue, Origin};
 pub use secret::{ApiKey, KeyHash};
 pub use show::ShownSetting;
@@ -62,6 +64,8 @@ pub struct Config {
     pub workers: PoolSize,
     /// How quotes are judged and ranked.
     pub lines: LinePolicy,
+    /// Where lines come from by themselves.
+    pub feeds: FeedsConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     shown: Vec<ShownSetting>,

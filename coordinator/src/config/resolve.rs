@@ -10,9 +10,10 @@ use protocol::Timing;
 use rules::lines::LinePolicy;
 
 use super::layers::Layers;
+use super::settings::{Setting, find};
 use super::{
     ApiKey, ClientConfig, Config, ConfigError, KeyHash, LogConfig, LogFormat, Origin, PoolSize, ServerConfig,
-    show,
+    feeds, show,
 };
 
 /// Shortest API key: below it, guessing becomes a plan.
@@ -45,6 +46,7 @@ pub(crate) fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
             not_in_consensus: layers.texts("books.not_in_consensus"),
             ..LinePolicy::default()
         },
+        feeds: feeds::feeds(layers)?,
         log: log(layers)?,
         shown: Vec::new(),
         dir,
@@ -118,27 +120,43 @@ fn client(layers: &Layers, api_key: Option<ApiKey>) -> Result<ClientConfig, Conf
     })
 }
 
-/// The key, from the environment or from a file; never both, so that nobody rotates the wrong one.
+/// The key of the server: long enough not to be guessed.
 fn api_key(layers: &Layers) -> Result<Option<ApiKey>, ConfigError> {
-    let refuse = |key, why: String| Err(layers.refuse(key, why));
-    let (source, key) = match (layers.text("server.api_key"), layers.text("server.api_key_file")) {
+    let Some((source, key)) = secret(layers, "server.api_key", "server.api_key_file")? else {
+        return Ok(None);
+    };
+    if key.chars().count() < MIN_KEY_CHARS || !key.chars().all(|c| c.is_ascii_graphic()) {
+        let why = format!("the key must be {MIN_KEY_CHARS} or more visible ASCII characters");
+        return Err(refused_secret(layers, source, why));
+    }
+    Ok(Some(ApiKey::new(key)))
+}
+
+/// A secret and the setting it came from: the environment or a file; never both, so that nobody rotates the wrong one.
+pub(crate) fn secret(
+    layers: &Layers,
+    key: &'static str,
+    file: &'static str,
+) -> Result<Option<(&'static str, String)>, ConfigError> {
+    let (source, text) = match (layers.text(key), layers.text(file)) {
         (Some(_), Some(_)) => {
-            return refuse("server.api_key_file", "TIPOFF_API_KEY is set too; keep one of them".to_owned());
+            let variable = find(key).map(Setting::env_name).unwrap_or_default();
+            return Err(layers.refuse(file, format!("{variable} is set too; keep one of them")));
         }
-        (Some(key), None) => ("server.api_key", key),
+        (Some(text), None) => (key, text),
         (None, Some(path)) => match std::fs::read_to_string(&path) {
-            Ok(text) => ("server.api_key_file", text),
-            Err(error) => return refuse("server.api_key_file", format!("the file cannot be read: {error}")),
+            Ok(text) => (file, text),
+            Err(error) => return Err(layers.refuse(file, format!("the file cannot be read: {error}"))),
         },
         (None, None) => return Ok(None),
     };
-    let key = key.trim();
-    if key.chars().count() < MIN_KEY_CHARS || !key.chars().all(|c| c.is_ascii_graphic()) {
-        let why = format!("the key must be {MIN_KEY_CHARS} or more visible ASCII characters");
-        let origin = layers.origin(source).cloned().unwrap_or(Origin::Default);
-        return Err(ConfigError::Impossible { key: source, found: "(secret)".to_owned(), origin, why });
-    }
-    Ok(Some(ApiKey::new(key)))
+    Ok(Some((source, text.trim().to_owned())))
+}
+
+/// The error for a secret that cannot be; it is not repeated.
+pub(crate) fn refused_secret(layers: &Layers, source: &'static str, why: String) -> ConfigError {
+    let origin = layers.origin(source).cloned().unwrap_or(Origin::Default);
+    ConfigError::Impossible { key: source, found: "(secret)".to_owned(), origin, why }
 }
 
 fn workers(layers: &Layers) -> Result<PoolSize, ConfigError> {
@@ -179,14 +197,14 @@ fn log(layers: &Layers) -> Result<LogConfig, ConfigError> {
     Ok(LogConfig { filter, format })
 }
 
-fn seconds(layers: &Layers, key: &'static str) -> Result<u64, ConfigError> {
+pub(crate) fn seconds(layers: &Layers, key: &'static str) -> Result<u64, ConfigError> {
     match layers.whole(key).map(u64::try_from) {
         Some(Ok(n)) if (1..=604_800).contains(&n) => Ok(n),
         _ => Err(layers.refuse(key, "expected 1 to 604800 seconds")),
     }
 }
 
-fn positive(layers: &Layers, key: &'static str) -> Result<usize, ConfigError> {
+pub(crate) fn positive(layers: &Layers, key: &'static str) -> Result<usize, ConfigError> {
     match layers.whole(key).map(usize::try_from) {
         Some(Ok(n)) if n > 0 => Ok(n),
         _ => Err(layers.refuse(key, "expected at least 1")),

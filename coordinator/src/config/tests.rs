@@ -157,6 +157,64 @@ fn a_key_comes_from_a_file_or_the_environment_and_never_from_both() {
 }
 
 #[test]
+fn sources_are_read_with_their_keys_and_refused_by_name() {
+    let file = r#"
+        [odds_api]
+        credits_per_day = 600
+        [[sources]]
+        name = "drop"
+        path = "/srv/odds"
+        [[sources]]
+        name = "my-feed"
+        url = "https://feed.example.com/props.json"
+        format = "json"
+        rows = "props"
+        fields = { game_date_et = "date", home_team = "h", away_team = "a", bookmaker = "b", market = "m", player = "p", line = "l", over_price = "o", under_price = "u" }
+    "#;
+    let key = ("TIPOFF_ODDS_API_KEY", "canary-key");
+    let config = load(file, &[key], &[]).unwrap();
+    let odds = config.feeds.odds_api.as_ref().unwrap();
+    assert_eq!((odds.limits.per_day, odds.limits.keep, odds.markets.len()), (Some(600), 0, 6));
+    assert!(config.feeds.bettingpros.is_none(), "without a key a vendor is not asked");
+    let names: Vec<String> = config.feeds.build().unwrap().iter().map(|s| s.name().to_owned()).collect();
+    assert_eq!(names, ["odds-api", "my-feed", "drop"]);
+    let shown = format!("{config:?} {}", serde_json::to_string(config.shown()).unwrap());
+    assert!(!shown.contains("canary"), "{shown}");
+    assert!(shown.contains("(set)"));
+
+    for (file, expected) in [
+        ("[odds_api]\napi_key = \"canary\"", "set TIPOFF_ODDS_API_KEY, or odds_api.api_key_file"),
+        ("[odds_api]\nbase_url = \"http://api.example.com\"", "clear text"),
+        ("[odds_api]\nmarkets = []", "at least one"),
+        ("[odds_api]\nshortest_minutes = 91", "above odds_api.longest_minutes"),
+        ("[odds_api]\nregions = []", "name a region"),
+        ("[odds_api]\nevents_minutes = 0", "1 to 10080 minutes"),
+        ("[bettingpros]\nmarkets = [\"player_blinks\"]", "`player_blinks` is no market"),
+        ("[[sources]]\nname = \"x\"", "[[sources]] `x`: name a path or a url"),
+        ("[[sources]]\npath = \"/x\"", "`number 1`"),
+        ("[[sources]]\nname = \"odds-api\"\npath = \"/x\"", "no other source's"),
+        ("[[sources]]\nname = \"A/b\"\npath = \"/x\"", "no other source's"),
+        ("[[sources]]\nname = \"x\"\npath = \"/x\"\ncolour = 1", "colour"),
+        ("[[sources]]\nname = \"x\"\nurl = \"https://h\"", "json or csv"),
+        (
+            "[[sources]]\nname = \"x\"\nurl = \"https://h\"\nformat = \"csv\"\nfields = { colour = \"c\" }",
+            "`colour` is no column",
+        ),
+        (
+            "[[sources]]\nname = \"x\"\nurl = \"https://h\"\nformat = \"csv\"\napi_key_file = \"/does/not/exist\"",
+            "cannot be read",
+        ),
+        ("[[sources]]\nname = \"x\"\npath = \"/x\"\nevery_seconds = 0", "every second"),
+    ] {
+        let text = refusal(file, &[]);
+        assert!(text.contains(expected) && !text.contains("canary"), "{file}: {text}");
+    }
+    assert!(refusal("", &[("TIPOFF_ODDS_API_MARKET", "x")]).contains("names no setting"));
+    let both = refusal("[odds_api]\napi_key_file = \"/x\"", &[key]);
+    assert!(both.contains("TIPOFF_ODDS_API_KEY is set too") && !both.contains("canary"), "{both}");
+}
+
+#[test]
 fn an_unreadable_or_missing_named_file_is_an_error() {
     let sources = Sources { file: Some("/does/not/exist.toml".into()), ..Sources::default() };
     assert!(Config::load(&sources).unwrap_err().to_string().contains("read configuration"));

@@ -41,6 +41,9 @@ pub fn describe() {
     describe_gauge!("tipoff_models_stale", "Models trained ten days ago or more.");
     describe_gauge!("tipoff_dead_letters", "Events no sink took, and refused messages.");
     describe_gauge!("tipoff_leases", "Live leases of every process.");
+    describe_gauge!("tipoff_source_age_seconds", "Seconds since a source of lines last answered.");
+    describe_gauge!("tipoff_source_asked", "1 while a source is asked, 0 while it rests after failures.");
+    describe_gauge!("tipoff_source_credits", "Credits that a vendor says are left.");
     describe_gauge!("tipoff_staged_rows", "Rows of open batches that wait for the verdict.");
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct EventOffers {
     pub(crate) event: Event,
     pub(crate) snapshot_at: Timestamp,
     pub(crate) offers: Vec<Offer>,
-    pub(crate) source: &'static str,
+    pub(crate) source: String,
 }
 
 /// Some thousand rows of a file.

@@ -37,7 +37,7 @@ pub use self::kind::Kind;
 pub use self::report::{FileReport, FileState, IngestReport, Progress};
 
 use self::file::Refused;
-use self::kind::{Recognised, recognise};
+use self::kind::Recognised;
 use self::known::Known;
 use self::people::People;
 use self::refuse::{NOT_USED, Refusal, UNREADABLE};
@@ -45,6 +45,8 @@ use self::source::{Source, name_of, walk};
 use crate::error::Result;
 
 pub(crate) use self::directory::built_in_teams;
+pub(crate) use self::kind::recognise;
+pub(crate) use self::odds::sheet::stamp;
 
 /// How to ingest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +103,11 @@ pub async fn run(
         report.files.push(one.report);
     }
     Ok(report)
+}
+
+/// Files that look like data below the given paths, each once, folders in sorted order.
+pub(crate) fn walk_files(paths: &[PathBuf]) -> Vec<PathBuf> {
+    walk(paths).0
 }
 
 /// Opens and recognises every file, then sorts by kind; within a kind the order of the walk stays.

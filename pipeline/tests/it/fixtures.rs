@@ -28,6 +28,11 @@ impl World {
         Self { warehouse, dir }
     }
 
+    /// The folder of the stores.
+    pub(crate) fn dir(&self) -> &std::path::Path {
+        self.dir.path()
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join("files").join(name)
     }

@@ -13,3 +13,4 @@ mod later_data;
 mod odds;
 mod real;
 mod simulator;
+mod sources;

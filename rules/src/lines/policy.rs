@@ -15,7 +15,7 @@ pub struct LinePolicy {
     /// Books whose quotes are refused.
     pub exclude: Vec<String>,
     /// Books whose lines may be chosen when nobody better quotes, but count in no median, spread or consensus.
-    /// Bovada shades its lines for its own customers.
+    /// Bovada shades its lines for its own customers; operators of daily fantasy have no prices of their own.
     pub not_in_consensus: Vec<String>,
     /// A quote older than this at the as-of is stale, in hours.
     pub stale_hours: u32,
@@ -45,7 +45,11 @@ impl Default for LinePolicy {
         Self {
             rank: names(&BOOK_RANK),
             exclude: Vec::new(),
-            not_in_consensus: names(&NOT_IN_CONSENSUS),
+            not_in_consensus: NOT_IN_CONSENSUS
+                .iter()
+                .chain(&DFS_OPERATORS)
+                .map(|s| (*s).to_owned())
+                .collect(),
             stale_hours: 12,
             stale_hours_backfill: 24,
             behind_newest_minutes: 90,
@@ -80,8 +84,12 @@ pub const BOOK_RANK: [&str; 16] = [
     "bovada",
 ];
 
-/// Default of [`LinePolicy::not_in_consensus`], and what feature 50 leaves out whatever the configuration says.
+/// Part of the default of [`LinePolicy::not_in_consensus`], and what feature 50 leaves out whatever the configuration
+/// says.
 pub const NOT_IN_CONSENSUS: [&str; 1] = ["bovada"];
+
+/// The other part: operators of daily fantasy. Their prices are conventions, not opinions.
+pub const DFS_OPERATORS: [&str; 4] = ["prizepicks", "underdog", "pick6", "betr_us_dfs"];
 
 impl LinePolicy {
     /// The policy as text for the fingerprint of a job's inputs: the same policy gives the same text.

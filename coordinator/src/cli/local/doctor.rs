@@ -14,6 +14,7 @@ use serde::Serialize;
 use state::{BatchStore, OpenOptions, StateUrl};
 use warehouse::{Warehouse, WarehouseUrl};
 
+use super::sources::source_health;
 use super::tables::{load_models, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -85,6 +86,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
     let registry = load_models(config);
     checks.extend(look_at_models(&registry));
     checks.push(engines::look_at_onnx_runtime(&registry, config));
+    checks.extend(look_at_sources(config).await);
     if !args.paths.is_empty() {
         checks.extend(look_at_files(&args.paths).await?);
     }
@@ -96,6 +98,20 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
         Level::Degraded => Exit::Degraded,
         Level::Broken => Exit::Failed,
     })
+}
+
+/// Sources and their last answers; whether silence is a loss, `tipoff slate` knows better.
+async fn look_at_sources(config: &Config) -> Vec<Check> {
+    match source_health(config, Timestamp::now(), false).await {
+        Err(failure) => vec![check("sources", Level::Broken, failure.message)],
+        Ok(all) => all
+            .into_iter()
+            .map(|source| {
+                let level = if source.is_well { Level::Ok } else { Level::Degraded };
+                check("sources", level, source.sentence)
+            })
+            .collect(),
+    }
 }
 
 fn page(report: &Report<'_>) -> String {

@@ -8,6 +8,7 @@ use pipeline::ingest::{self, FileReport, IngestOptions, IngestReport};
 use warehouse::Warehouse;
 
 use super::run::recorded;
+use super::sources::{self, SourceArgs};
 use super::tables::{open_or_make, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -19,8 +20,11 @@ use crate::config::Config;
 #[derive(Debug, clap::Args)]
 pub(crate) struct IngestArgs {
     /// Files and folders, in any order
-    #[arg(value_name = "PATH", required = true)]
+    #[arg(value_name = "PATH", required_unless_present_any = ["source", "watch"])]
     paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    sources: SourceArgs,
 
     /// Read files again although their content is known
     ///
@@ -35,6 +39,9 @@ pub(crate) struct IngestArgs {
 
 /// `tipoff ingest`.
 pub(crate) async fn ingest(args: &IngestArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
+    if args.sources.is_used() {
+        return sources::ingest(&args.sources, args.force, config, out).await;
+    }
     for path in &args.paths {
         if !path.exists() {
             return Err(Failure::new(Exit::NotFound, format!("there is no `{}`", path.display())));

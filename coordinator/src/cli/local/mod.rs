@@ -14,5 +14,6 @@ pub(crate) mod runs;
 pub(crate) mod serve;
 pub(crate) mod simulate;
 pub(crate) mod slate;
+pub(crate) mod sources;
 pub(crate) mod sql;
 pub(crate) mod tables;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::sources;
 use super::tables::make_folders;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -80,6 +81,7 @@ pub(crate) async fn serve(config: &Config, out: Output) -> Result<Exit, Failure>
         let (service, server, stop) = (instance.service.clone(), config.server.clone(), stop.clone());
         async move { rest::serve(listener, service, &server, stop).await }
     });
+    tokio::spawn(sources::publish_health(config.clone(), stop.clone()));
     let signal = stop_signal().await?;
     tracing::info!("stopping on {signal}: workers finish what they have, a second signal ends at once");
     stop.cancel();
@@ -97,7 +99,7 @@ pub(crate) async fn serve(config: &Config, out: Output) -> Result<Exit, Failure>
 }
 
 /// Waits for SIGINT or SIGTERM.
-async fn stop_signal() -> Result<&'static str, Failure> {
+pub(crate) async fn stop_signal() -> Result<&'static str, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
     let listen = |kind| signal(kind).map_err(|error| Failure::failed(format!("listen for signals: {error}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);

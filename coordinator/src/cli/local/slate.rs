@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use pipeline::slate::SlateReport;
+use pipeline::slate::{GameLine, SlateReport};
 use proto::Market;
 
+use super::sources::lost_sources;
 use super::tables::{date, load_models, open_existing, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -36,8 +37,15 @@ pub(crate) async fn slate(args: &SlateArgs, config: &Config, out: Output) -> Res
     let markets: BTreeSet<Market> = registry.pins().into_iter().map(|pin| pin.market).collect();
     let markets: Vec<Market> = markets.into_iter().collect();
     let as_of = args.as_of.unwrap_or_else(Timestamp::now);
-    let report =
+    let mut report =
         pipeline::slate::slate(&warehouse, game_date, as_of, &markets).await.map_err(stage_failure)?;
+    // Of what was known once, the health of today's sources says nothing.
+    if args.as_of.is_none() {
+        let is_ahead = |game: &GameLine| game.tip_off.is_some_and(|tip| tip > as_of);
+        let games_ahead =
+            proto::league_time::league_date(as_of) == game_date && report.games.iter().any(is_ahead);
+        report.missing.extend(lost_sources(config, as_of, games_ahead).await?);
+    }
     out.either(&report, page)?;
     Ok(if report.missing.is_empty() { Exit::Ok } else { Exit::Degraded })
 }

@@ -6,6 +6,7 @@ mod local;
 mod models;
 mod roles;
 mod server;
+mod sources;
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

@@ -58,7 +58,7 @@ pub(crate) fn assemble(seen: EventOffers, people: &People, out: &mut Quotes, tal
             tag: None,
             minutes_before_tip,
             market_updated_at: updated,
-            source: source.to_owned(),
+            source: source.clone(),
         };
         out.rows.push(row, quote.source_rows);
     }

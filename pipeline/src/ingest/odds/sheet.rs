@@ -51,6 +51,7 @@ columns!(struct Columns {
     utc_stamp = "snapshot_utc",
     instant = "snapshot_or_update_utc",
     naive = "timestamp",
+    data_source = "data_source",
 });
 
 /// How a table says when it was taken.
@@ -238,6 +239,12 @@ impl Shape {
     }
 }
 
+/// A name of a source as it may stand in a table of ours.
+fn is_source_name(name: &str) -> bool {
+    let is_plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    (1..=40).contains(&name.len()) && name.bytes().all(is_plain)
+}
+
 /// The last moment of a league date that is still before tip-off: what a file with only a date surely has seen.
 fn last_moment(date: Date, tip: Timestamp) -> Timestamp {
     let end = date.checked_add(1.day()).map_or(tip, league_time::start_of);
@@ -295,6 +302,8 @@ struct Group {
     offers: Vec<Offer>,
     outcomes: Vec<GameOutcome>,
     updates: Vec<Timestamp>,
+    /// Who the table says it is from.
+    source: Option<String>,
 }
 
 /// Reads a table of odds.
@@ -348,7 +357,9 @@ pub(crate) fn quotes(source: &Source, shape: &Shape, known: &Known, out: &mut Ha
 impl Group {
     fn new(shape: &Shape, row: &Row<'_>, known: &Known) -> Self {
         let event = shape.event(row, known);
-        Self { event, seen_at: None, offers: Vec::new(), outcomes: Vec::new(), updates: Vec::new() }
+        let source = row.opt(shape.c.data_source).filter(|name| is_source_name(name)).map(str::to_owned);
+        let (offers, outcomes, updates) = (Vec::new(), Vec::new(), Vec::new());
+        Self { event, seen_at: None, offers, outcomes, updates, source }
     }
 
     fn take(&mut self, shape: &Shape, row: &Row<'_>, out: &mut Harvest) -> Result<(), Refusal> {
@@ -384,14 +395,15 @@ impl Group {
     fn finish(self, shape: &Shape, known: &Known, out: &mut Harvest) {
         let (Ok(event), Some(seen_at)) = (self.event, self.seen_at) else { return };
         let Some(at) = seen_at.resolve(event.tip, self.updates.iter().copied()) else { return };
-        let source = if shape.snapshot == Snapshot::FileDateUs { ODDS_API_DFS } else { ODDS_API };
+        let usual = if shape.snapshot == Snapshot::FileDateUs { ODDS_API_DFS } else { ODDS_API };
+        let source = self.source.unwrap_or_else(|| usual.to_owned());
         // In a table whose every row has its own moment, that moment is the snapshot and no update.
         let mut offers = self.offers;
         if shape.snapshot == Snapshot::Naive {
             offers.iter_mut().for_each(|offer| offer.updated = None);
         }
         if !self.outcomes.is_empty() {
-            assemble_game(&event, at, self.outcomes, source, &known.teams, out);
+            assemble_game(&event, at, self.outcomes, &source, &known.teams, out);
         }
         if !offers.is_empty() {
             out.chunk.events.push(EventOffers { event, snapshot_at: at, offers, source });

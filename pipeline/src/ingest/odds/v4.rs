@@ -212,7 +212,8 @@ impl File<'_> {
         }
         if !offers.is_empty() {
             let event = event.clone();
-            out.chunk.events.push(EventOffers { event, snapshot_at: at, offers, source: ODDS_API });
+            let source = ODDS_API.to_owned();
+            out.chunk.events.push(EventOffers { event, snapshot_at: at, offers, source });
         }
     }
 }
