@@ -10,6 +10,8 @@ mod feature_incidents;
 mod features;
 mod fixtures;
 mod later_data;
+mod lines;
 mod odds;
 mod real;
+mod runs;
 mod simulator;

@@ -30,8 +30,10 @@ const READERS: u32 = 4;
 /// Rows that wait between SQLite's thread and the task that reads them: few switches on long scans.
 const ROW_BUFFER: usize = 1024;
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "tables", include_str!("../../migrations/sqlite/0001_tables.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "tables", include_str!("../../migrations/sqlite/0001_tables.sql")),
+    (2, "lines and runs", include_str!("../../migrations/sqlite/0002_lines_and_runs.sql")),
+];
 
 const STAGING: &str = include_str!("staging.sql");
 
