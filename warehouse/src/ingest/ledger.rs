@@ -30,7 +30,7 @@ pub struct LedgerEntry {
 /// A refused row with its number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QuarantineEntry {
-    /// Its number; a content that is read again gets new ones.
+    /// Its number; a content that is read again is listed anew, under whatever numbers are free then.
     pub id: i64,
     /// What was refused, and why.
     pub row: QuarantineRow,

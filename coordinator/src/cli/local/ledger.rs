@@ -42,7 +42,7 @@ pub(crate) enum QuarantineCommand {
     /// Read the file of an entry again
     ///
     /// Useful after the schedule, teams or aliases it lacked were added, or with a newer version. Rows that are in stay as
-    /// they are; what is still refused gets a new number.
+    /// they are; what is still refused is listed anew.
     Retry {
         /// Its number
         id: i64,
@@ -139,7 +139,7 @@ async fn entry(warehouse: &Warehouse, id: i64) -> Result<QuarantineEntry, Failur
     found.ok_or_else(|| {
         let failure = Failure::new(Exit::NotFound, format!("the quarantine has no entry {id}"));
         failure.hint(
-            "`tipoff ingest quarantine list` shows the numbers; a file that was read again has new ones",
+            "`tipoff ingest quarantine list` shows the numbers; a file that was read again is listed anew",
         )
     })
 }
