@@ -2,13 +2,14 @@
 //!
 //! This crate knows no SQL, no HTTP server and no command line: tables are the warehouse's, decisions are `rules`'.
 //!
-//! Read in this order: [`ingest`] (files become rows, each refusal with its reason), [`features`] (rows become what
-//! models read, strictly before the date), [`slate`] (is it enough to start), [`sources`] (where
-//! files come from by themselves), [`simulate`] (days that look real).
+//! Read in this order: [`ingest`] (files become rows, each refusal with its reason), [`names`] (who is quoted),
+//! [`features`] (rows become what models read, strictly before the date), [`slate`] (is it enough to start), [`sources`]
+//! (where files come from by themselves), [`simulate`] (days that look real).
 
 mod error;
 pub mod features;
 pub mod ingest;
+pub mod names;
 mod season;
 pub mod simulate;
 pub mod slate;

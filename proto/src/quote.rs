@@ -6,13 +6,14 @@ use crate::text::named_enum;
 use crate::{Line, Market, Price};
 
 named_enum! {
-    /// When in the day of a game a quote was seen, derived from its snapshot among all of the event.
+    /// When in the day of a game a quote was seen, derived from its snapshot among all of its event and market before
+    /// tip-off; a quote in play has none.
     QuoteTag, "quote tag" {
-        /// The event's first snapshot.
+        /// The first snapshot; also where there is only one.
         Opening = "opening_line",
         /// Neither first nor last.
         Morning = "morning_line",
-        /// The event's last snapshot before tip-off.
+        /// The last snapshot before tip-off.
         Closing = "closing_line",
     }
 }

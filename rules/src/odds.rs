@@ -61,6 +61,11 @@ impl Implied {
         cmp_fractions((self.num, self.den), (other.num, other.den))
     }
 
+    /// The decimal price: what one unit returns, stake included.
+    pub(crate) fn decimal(self) -> f64 {
+        self.den as f64 / self.num as f64
+    }
+
     /// Distance from one half, as a fraction.
     fn off_even(self) -> (u128, u128) {
         ((2 * self.num).abs_diff(self.den), self.den)

@@ -73,6 +73,14 @@ pub enum Error {
         /// What is wrong and what to do.
         why: String,
     },
+    /// Somebody else has taken over what a lease was for; nothing was written.
+    #[error(
+        "the lease of `{resource}` was taken over by another process; what it has not done, that one does"
+    )]
+    LeaseLost {
+        /// What it was for.
+        resource: String,
+    },
     /// What the caller handed over contradicts itself; nothing was written.
     #[error("{what}")]
     Inconsistent {

@@ -17,8 +17,8 @@
 //!
 //! Time is passed in, except for [`Warehouse::now`], which is the clock by which a game has begun.
 //!
-//! Read in this order: `migrations/sqlite/0001_tables.sql` (the tables), [`url`] and [`error`], [`as_of`],
-//! [`ingest`], [`history`] and [`slate`] (reads), [`batches`], [`publish`] (the verdict), [`predictions`], [`runs`],
+//! Read in this order: `migrations/sqlite/` (the tables), [`url`] and [`error`], [`as_of`],
+//! [`ingest`], [`leases`], [`history`] and [`slate`] (reads), [`batches`], [`publish`] (the verdict), [`predictions`], [`runs`],
 //! [`statement`]. What belongs to SQLite alone stands in `sqlite/`; statements stand in `sql/`.
 
 pub mod as_of;
@@ -30,6 +30,7 @@ pub mod error;
 pub mod features;
 pub mod history;
 pub mod ingest;
+pub mod leases;
 pub mod predictions;
 pub mod publish;
 pub mod runs;
@@ -51,7 +52,11 @@ pub use self::batches::{BatchFilter, BatchRecord, Registered, Registration, Slat
 pub use self::completeness::Completeness;
 pub use self::error::{Error, Result};
 pub use self::history::{ClosingQuote, RosterPlayer, Stamped};
-pub use self::ingest::{IngestBatch, IngestCounts, IngestTransaction, NewKnown, PlayerRow};
+pub use self::ingest::{
+    EventSnapshot, FileOrigin, IngestBatch, IngestCounts, IngestTransaction, JoinRate, LedgerEntry,
+    MainQuote, NewKnown, PlayerRow, QuarantineEntry, SummaryRow, UnresolvedName,
+};
+pub use self::leases::{Lease, LeaseAnswer, LeaseRecord, LeaseRequest};
 pub use self::predictions::{ActiveRow, PredictionFilter, PredictionPage, StoredOutcome, StoredPrediction};
 pub use self::publish::{Besides, JobOutcome, Publication, PublicationHead, PublishRequest, Published};
 pub use self::runs::{Alert, DeadLetter, ErrorClass, ModelRow, RunEnd, RunRecord, RunStart};

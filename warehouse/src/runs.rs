@@ -20,7 +20,7 @@ use crate::sqlite::reader::Reader;
 use crate::text;
 
 /// Tables that people read, for `doctor` and `tipoff db`.
-pub const TABLES: [&str; 22] = [
+pub const TABLES: [&str; 25] = [
     "games",
     "teams",
     "team_games",
@@ -29,8 +29,10 @@ pub const TABLES: [&str; 22] = [
     "player_aliases",
     "injuries",
     "lines",
+    "line_summaries",
     "game_lines",
     "source_files",
+    "source_file_dates",
     "quarantine",
     "feature_contracts",
     "features",
@@ -39,6 +41,7 @@ pub const TABLES: [&str; 22] = [
     "predictions",
     "job_outcomes",
     "runs",
+    "leases",
     "models",
     "dead_letters",
     "alerts",
@@ -104,6 +107,8 @@ pub enum RunEnd {
     },
     /// Somebody ended it; why.
     Cancelled(String),
+    /// Its time was up; what it did stays, what is missing is said.
+    TimedOut(String),
 }
 
 impl RunEnd {
@@ -113,6 +118,7 @@ impl RunEnd {
             Self::Partial(missing) => ("partial", Some(missing), None),
             Self::Failed { error, class } => ("failed", Some(error), Some(class.as_str())),
             Self::Cancelled(why) => ("cancelled", Some(why), None),
+            Self::TimedOut(missing) => ("timed_out", Some(missing), Some(ErrorClass::Timeout.as_str())),
         }
     }
 }

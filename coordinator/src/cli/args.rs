@@ -100,8 +100,12 @@ pub(crate) enum Command {
     ///
     /// Recognises by content: The Odds API v4 JSON (also JSON lines, the historical wrapper, .gz), box scores, schedule,
     /// teams, team games, game lines, injuries, aliases. A bad row or file is refused with its reason and the rest goes
-    /// in; exit code 3 says that something was refused as a whole. Ingesting twice changes nothing.
+    /// in; exit code 3 says that something was refused as a whole, 75 that files wait for another process or another
+    /// run. Files of one kind and date are one run, which lists until none is left. Ingesting twice changes nothing.
     Ingest(local::ingest::IngestArgs),
+    /// See whom quoted names stand for, and say it where nobody knows
+    #[command(subcommand)]
+    Names(local::names::NamesCommand),
     /// Build, look at, judge or export features
     #[command(subcommand)]
     Features(local::features::FeaturesCommand),

@@ -99,6 +99,7 @@ async fn other(cli: &Cli, config: &Config, out: Output) -> Result<Exit, Failure>
         Command::Workers(args) => workers::workers(args, &client()?, out).await,
         Command::Simulate(args) => local::simulate::simulate(args, out),
         Command::Ingest(args) => local::ingest::ingest(args, config, out).await,
+        Command::Names(command) => local::names::names(command, config, out).await,
         Command::Features(FeaturesCommand::Build(args)) => local::features::build(args, config, out).await,
         Command::Features(FeaturesCommand::Show(args)) => local::features::show(args, config, out).await,
         Command::Features(FeaturesCommand::Diff(args)) => local::features::diff(args, config, out).await,

@@ -1,26 +1,30 @@
 //! One file: parsed on a thread, written in chunks, committed with its entry in the ledger.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use proto::PlayerName;
+use jiff::civil::Date;
 use proto::league_time::league_date;
-use proto::tables::{GameRow, InjuryRow, QuarantineRow, SourceFileRow};
+use proto::tables::{GameRow, InjuryRow, LineRow, QuarantineRow, SourceFileRow};
+use proto::{GameKey, PlayerName};
 use tokio::sync::mpsc;
-use warehouse::{IngestBatch, IngestCounts, IngestTransaction, Warehouse};
+use warehouse::{FileOrigin, IngestBatch, IngestCounts, IngestTransaction, Lease, Warehouse};
 
+use super::Shared;
+use super::batch::Clock;
 use super::facts;
 use super::harvest::{Chunk, Harvest, Weighted};
 use super::kind::{Kind, Recognised};
 use super::known::Known;
 use super::odds::assemble::{Quotes, assemble};
 use super::odds::{sheet, v4};
-use super::refuse::{MALFORMED, Refusal, TOO_LARGE, TRUNCATED, Tally, UNREADABLE};
+use super::refuse::{DID_NOT_PLAY, MALFORMED, NOT_USED, Refusal, TOO_LARGE, TRUNCATED, Tally, UNREADABLE};
 use super::report::{FileReport, FileState};
-use super::source::Source;
+use super::settle::{Touched, settle};
+use super::source::{Source, name_of};
 use super::table::{Damage, Table};
-use super::{IngestOptions, Shared};
 use crate::error::{Error, Result};
 use crate::season::season_of;
 
@@ -34,13 +38,36 @@ pub(super) struct Outcome {
     pub(super) tables: BTreeMap<&'static str, u64>,
 }
 
+/// What a run holds while it works on a file.
+pub(super) struct Hold<'a> {
+    /// Renewed when a file begins, in the file's own transaction; whoever lost it writes nothing.
+    pub(super) lease: &'a Lease,
+    pub(super) clock: Clock<'a>,
+    /// When the run's time is up; what is half read then never happened.
+    pub(super) deadline: Timestamp,
+}
+
+/// The report of a file that needs no reading: it is of no use here, or its content is in the ledger.
+pub(super) async fn without_reading(
+    warehouse: &Warehouse,
+    source: &Source,
+    kind: Kind,
+) -> Result<Option<FileReport>> {
+    if let Some(because) = kind.unused_because() {
+        return Ok(Some(not_used(source, kind, because)));
+    }
+    let before = warehouse.known_file(&source.sha256).await?;
+    Ok(before.filter(|before| before.kind != REFUSED).map(|before| known(source, &before)))
+}
+
 /// Ingests one recognised file.
 pub(super) async fn ingest(
     warehouse: &Warehouse,
     source: &Source,
     recognised: Recognised,
     shared: &mut Shared,
-    options: IngestOptions,
+    now: Timestamp,
+    hold: &Hold<'_>,
     tell: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Outcome> {
     let kind = recognised.kind();
@@ -48,19 +75,21 @@ pub(super) async fn ingest(
     if let Some(because) = kind.unused_because() {
         return Ok(without_rows(not_used(source, kind, because)));
     }
-    if !options.force
-        && let Some(before) = warehouse.known_file(&source.sha256).await?
-        && before.kind != REFUSED
-    {
-        return Ok(without_rows(known(source, &before)));
-    }
     let (sink, mut chunks) = mpsc::channel(WAITING_CHUNKS);
     let parser = {
         let (source, known) = (source.clone(), Arc::clone(&shared.known));
         tokio::task::spawn_blocking(move || parse(&source, recognised, &known, sink))
     };
-    let mut writer = Writer::begin(warehouse, source, options.now).await?;
+    let mut writer = Writer::begin(warehouse, source, now, hold).await?;
     while let Some(chunk) = chunks.recv().await {
+        if (hold.clock)() >= hold.deadline {
+            drop(writer); // nothing of it happened
+            drop(chunks); // and the parser stops
+            let why = "the run's time was up inside this file; split it, or run it again alone";
+            let report =
+                FileReport::without_rows(source.name.clone(), kind.as_str(), FileState::Waiting, why);
+            return Ok(without_rows(report));
+        }
         writer.take(chunk, warehouse, shared).await?;
         tell(writer.rows);
     }
@@ -70,9 +99,9 @@ pub(super) async fn ingest(
         Some(refusal) => {
             drop(writer); // nothing of it happened
             let refused = Refused::content(source, kind.as_str(), refusal);
-            Ok(without_rows(refused.report(warehouse, options.now).await?))
+            Ok(without_rows(refused.report(warehouse, now, hold).await?))
         }
-        None => writer.finish(source, kind, tally, end, shared, options.now).await,
+        None => writer.finish(source, kind, tally, end, shared, now).await,
     }
 }
 
@@ -144,18 +173,26 @@ struct Writer {
     known: u64,
     rows: u64,
     people_changed: bool,
+    games_changed: bool,
+    /// Events with new quotes.
+    touched: Touched,
+    /// Rows by the date of the game they are about.
+    dates: BTreeMap<Date, u64>,
 }
 
 impl Writer {
-    async fn begin(warehouse: &Warehouse, source: &Source, now: Timestamp) -> Result<Self> {
+    async fn begin(warehouse: &Warehouse, source: &Source, now: Timestamp, hold: &Hold<'_>) -> Result<Self> {
         Ok(Self {
-            tx: warehouse.begin_ingest(&source.name, now).await?,
+            tx: warehouse.begin_file(source.origin(), now, hold.lease, (hold.clock)()).await?,
             tally: Tally::new(&source.name),
             counts: IngestCounts::default(),
             new: 0,
             known: 0,
             rows: 0,
             people_changed: false,
+            games_changed: false,
+            touched: Touched::default(),
+            dates: BTreeMap::new(),
         })
     }
 
@@ -172,6 +209,7 @@ impl Writer {
         implied.extend(corrected);
         known.teams.learn(&chunk.teams.rows);
         self.people_changed |= !chunk.player_games.rows.is_empty() || !chunk.aliases.rows.is_empty();
+        self.games_changed |= !games.rows.is_empty();
 
         let mut quotes = Quotes::default();
         for event in chunk.events {
@@ -179,6 +217,12 @@ impl Writer {
             assemble(event, &shared.people, &mut quotes, &mut self.tally);
         }
         self.known += quotes.repeated;
+        shared.meet(&quotes.names);
+        self.date(&games, |row| row.game_id.date);
+        self.date(&chunk.team_games, |row| row.game_id.date);
+        self.date(&chunk.player_games, |row| row.game_id.date);
+        self.date(&chunk.game_lines, |row| row.game_id.date);
+        self.date(&quotes.rows, |row| row.game_date);
 
         self.derived(IngestBatch { games: implied, ..IngestBatch::default() }).await?;
         self.counted(chunk.teams, |rows| IngestBatch { teams: rows, ..IngestBatch::default() }).await?;
@@ -192,7 +236,32 @@ impl Writer {
         self.counted(chunk.aliases, |rows| IngestBatch { aliases: rows, ..IngestBatch::default() }).await?;
         self.counted(chunk.game_lines, |rows| IngestBatch { game_lines: rows, ..IngestBatch::default() })
             .await?;
-        self.counted(quotes.rows, |rows| IngestBatch { lines: rows, ..IngestBatch::default() }).await
+        self.quotes(quotes.rows).await
+    }
+
+    /// Quotes, noting the events in which one is new.
+    async fn quotes(&mut self, quotes: Weighted<LineRow>) -> Result<()> {
+        let mut events: BTreeMap<(String, Timestamp), GameKey> = BTreeMap::new();
+        for row in &quotes.rows {
+            if let Some(game) = row.game_id {
+                events.entry((row.event_id.clone(), row.snapshot_at)).or_insert(game);
+            }
+        }
+        let before = self.new;
+        self.counted(quotes, |rows| IngestBatch { lines: rows, ..IngestBatch::default() }).await?;
+        if self.new > before {
+            for ((event, at), game) in events {
+                self.touched.snapshot(&event, game, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes which dates rows are about.
+    fn date<T>(&mut self, rows: &Weighted<T>, of: impl Fn(&T) -> Date) {
+        for (row, weight) in rows.rows.iter().zip(&rows.weights) {
+            *self.dates.entry(of(row)).or_default() += u64::from(*weight);
+        }
     }
 
     /// Reports under the keys of the players they mean, as far as the team tells who that is.
@@ -254,12 +323,26 @@ impl Writer {
             }
             _ => all.refused.contains_key(TRUNCATED),
         };
+        if all.read == 0 {
+            // Not in the ledger: a source that had nothing yet is not done (incident 49).
+            let why = "the file holds no rows; it is looked at again the next time";
+            let report = FileReport::without_rows(source.name.clone(), kind.as_str(), FileState::Empty, why);
+            return Ok(Outcome { report, tables: BTreeMap::new() });
+        }
         self.derived(IngestBatch { quarantine: all.quarantine, ..IngestBatch::default() }).await?;
+        if self.games_changed {
+            for (event, game) in self.tx.events_of_changed_games().await? {
+                self.touched.event(event, game);
+            }
+        }
+        settle(&mut self.tx, &self.touched).await?;
+        self.tx.note_dates(&self.dates).await?;
         let refused: u64 = all.refused.values().sum();
+        let is_useless = self.new + self.known == 0 && all.refused.keys().any(|code| may_be_used_later(code));
         let report = FileReport {
             name: source.name.clone(),
             kind: kind.as_str().to_owned(),
-            state: FileState::Ingested,
+            state: if is_useless { FileState::Quarantined } else { FileState::Ingested },
             read: all.read,
             new: self.new,
             known: self.known,
@@ -287,10 +370,12 @@ fn unique(games: Vec<GameRow>) -> Vec<GameRow> {
 
 fn ledger(source: &Source, report: &FileReport, refused: u64, now: Timestamp) -> SourceFileRow {
     let clamp = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    // A file of which nothing is used is read again the next time: what it lacked may be there by then.
+    let is_refused = report.state == FileState::Quarantined;
     SourceFileRow {
         sha256: source.sha256.clone(),
         name: source.name.clone(),
-        kind: report.kind.clone(),
+        kind: if is_refused { REFUSED.to_owned() } else { report.kind.clone() },
         size: clamp(source.size),
         rows_read: clamp(report.read),
         rows_new: clamp(report.new),
@@ -298,6 +383,11 @@ fn ledger(source: &Source, report: &FileReport, refused: u64, now: Timestamp) ->
         rows_refused: clamp(refused),
         ingested_at: now,
     }
+}
+
+/// False for rows that are refused by what they are, whatever else is known.
+fn may_be_used_later(code: &str) -> bool {
+    code != NOT_USED && code != DID_NOT_PLAY
 }
 
 fn sentence(new: u64, known: u64, refused: &BTreeMap<String, u64>, damaged: bool) -> String {
@@ -359,44 +449,50 @@ const REFUSED: &str = "quarantined";
 pub(super) struct Refused {
     pub(super) name: String,
     /// Hash of its content, or of what is known of it when it cannot be read.
-    pub(super) sha256: String,
-    pub(super) size: u64,
+    sha256: String,
+    path: String,
+    size: u64,
     pub(super) kind: &'static str,
-    pub(super) refusal: Refusal,
+    refusal: Refusal,
 }
 
 impl Refused {
     /// A file that was read far enough to be hashed.
     pub(super) fn content(source: &Source, kind: &'static str, refusal: Refusal) -> Self {
-        let (name, sha256) = (source.name.clone(), source.sha256.clone());
-        Self { name, sha256, size: source.size, kind, refusal }
+        let FileOrigin { name, sha256, path } = source.origin();
+        Self { name, sha256, path, size: source.size, kind, refusal }
     }
 
     /// A file that was not.
-    pub(super) fn unread(name: String, refusal: Refusal) -> Self {
+    pub(super) fn unread(path: &Path, refusal: Refusal) -> Self {
+        let name = name_of(path);
         let sha256 = proto::codec::sha256_hex(format!("{name}\n{}", refusal.sentence).as_bytes());
-        Self { name, sha256, size: 0, kind: "", refusal }
+        Self { name, sha256, path: path.display().to_string(), size: 0, kind: "", refusal }
     }
 
     /// Keeps the reason, once for each content, and reports it: one row read, one refused.
-    pub(super) async fn report(self, warehouse: &Warehouse, now: Timestamp) -> Result<FileReport> {
+    pub(super) async fn report(
+        &self,
+        warehouse: &Warehouse,
+        now: Timestamp,
+        hold: &Hold<'_>,
+    ) -> Result<FileReport> {
         if warehouse.known_file(&self.sha256).await?.is_none() {
-            self.keep(warehouse, now).await?;
+            self.keep(warehouse, now, hold).await?;
         }
         Ok(FileReport {
-            name: self.name,
-            kind: self.kind.to_owned(),
-            state: FileState::Quarantined,
             read: 1,
-            new: 0,
-            known: 0,
             refused: std::iter::once((self.refusal.code.to_owned(), 1)).collect(),
-            damaged: false,
-            sentence: self.refusal.sentence,
+            ..FileReport::without_rows(
+                self.name.clone(),
+                self.kind,
+                FileState::Quarantined,
+                &self.refusal.sentence,
+            )
         })
     }
 
-    async fn keep(&self, warehouse: &Warehouse, now: Timestamp) -> Result<()> {
+    async fn keep(&self, warehouse: &Warehouse, now: Timestamp, hold: &Hold<'_>) -> Result<()> {
         let row = QuarantineRow {
             source_file: self.name.clone(),
             line_number: None,
@@ -405,7 +501,9 @@ impl Refused {
             excerpt: self.kind.to_owned(),
             game_date: None,
         };
-        let mut tx = warehouse.begin_ingest(&self.name, now).await?;
+        let origin =
+            FileOrigin { name: self.name.clone(), sha256: self.sha256.clone(), path: self.path.clone() };
+        let mut tx = warehouse.begin_file(origin, now, hold.lease, (hold.clock)()).await?;
         tx.add(&IngestBatch { quarantine: vec![row], ..IngestBatch::default() }).await?;
         let entry = SourceFileRow {
             sha256: self.sha256.clone(),

@@ -4,28 +4,36 @@
 //! the same quote 115 times, and let one bad row stop a night (90). Here
 //!
 //! - a file is recognised by its content, goes in whole within one transaction, and is then in the ledger by hash:
-//!   there is no lock, and a second run of the same file reads nothing;
+//!   a second run of the same file reads nothing, and a file without a row is never done;
+//! - the files of one kind and date are worked on under a lease that says who works, never what is done, and listed
+//!   again until none is left ([`RunReport`]);
 //! - each natural key goes in once, whatever file it comes from and however the file is cut;
 //! - a row that cannot be used costs itself: it is counted by reason and kept with its text;
 //! - a file that breaks off gives what came before; one that cannot be trusted gives nothing;
-//! - `read = new + known + refused` holds for every file, counted in rows of the file.
+//! - `read = new + known + refused` holds for every file, counted in rows of the file;
+//! - what follows from quotes (tags, summaries of the books) is written with them, and names that stand for nobody are
+//!   looked at again when somebody new is known.
 //!
-//! Files of one run go in by kind, not by name: teams, schedule and box scores before the odds that speak of them.
+//! Files go in by kind, not by name: teams, schedule and box scores before the odds that speak of them.
 //! Each is parsed on a thread of its own and written in chunks, so memory does not grow with the file.
 
+mod batch;
 mod directory;
 mod facts;
 mod file;
 mod harvest;
 mod kind;
 mod known;
+mod listing;
 mod odds;
-mod people;
+pub(crate) mod people;
 mod refuse;
 mod report;
+pub(crate) mod settle;
 mod source;
 mod table;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,16 +41,18 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use warehouse::Warehouse;
 
+pub use self::batch::{Clock, OLD_LEASE_ALERT, RunLimits};
 pub use self::kind::Kind;
-pub use self::report::{FileReport, FileState, IngestReport, Progress};
+pub use self::report::{FileReport, FileState, IngestReport, Progress, RunReport, RunState};
 
-use self::file::Refused;
-use self::kind::Recognised;
+use self::batch::Ingestion;
 use self::known::Known;
+use self::listing::Listing;
 use self::people::People;
-use self::refuse::{NOT_USED, Refusal, UNREADABLE};
-use self::source::{Source, name_of, walk};
+use self::refuse::NOT_USED;
+use self::source::walk;
 use crate::error::Result;
+use crate::names;
 
 pub(crate) use self::directory::built_in_teams;
 pub(crate) use self::kind::recognise;
@@ -64,10 +74,22 @@ impl IngestOptions {
     }
 }
 
-/// What files of one run share.
+/// What files of one ingestion share.
 struct Shared {
     known: Arc<Known>,
     people: People,
+    /// By source: names met, and how many of them are players.
+    met: BTreeMap<String, (u64, u64)>,
+}
+
+impl Shared {
+    fn meet(&mut self, names: &BTreeMap<String, (u64, u64)>) {
+        for (source, (met, players)) in names {
+            let sum = self.met.entry(source.clone()).or_default();
+            sum.0 += met;
+            sum.1 += players;
+        }
+    }
 }
 
 /// Ingests files and folders. What is wrong with a file is in the report; an error means the warehouse.
@@ -77,32 +99,9 @@ pub async fn run(
     warehouse: &Warehouse,
     paths: &[PathBuf],
     options: IngestOptions,
-    mut progress: impl FnMut(Progress<'_>) + Send,
+    progress: impl FnMut(Progress<'_>) + Send,
 ) -> Result<IngestReport> {
-    let (files, skipped) = walk(paths);
-    let mut report = IngestReport {
-        skipped: skipped.iter().map(|path| name_of(path)).collect(),
-        ..IngestReport::default()
-    };
-    let (sources, refused) = look_at(files);
-    let total = sources.len() + refused.len();
-    for file in refused {
-        report.files.push(file.report(warehouse, options.now).await?);
-    }
-    let mut shared = Shared { known: Arc::new(load(warehouse).await?), people: People::default() };
-    for (source, recognised) in sources {
-        let done = report.files.len();
-        let mut tell = |rows: u64| {
-            progress(Progress { files_done: done, files_total: total, name: &source.name, rows });
-        };
-        tell(0);
-        let one = file::ingest(warehouse, &source, recognised, &mut shared, options, &mut tell).await?;
-        for (table, rows) in one.tables {
-            *report.tables.entry(table.to_owned()).or_default() += rows;
-        }
-        report.files.push(one.report);
-    }
-    Ok(report)
+    run_within(warehouse, paths, options, RunLimits::default(), &Timestamp::now, progress).await
 }
 
 /// Files that look like data below the given paths, each once, folders in sorted order.
@@ -110,28 +109,33 @@ pub(crate) fn walk_files(paths: &[PathBuf]) -> Vec<PathBuf> {
     walk(paths).0
 }
 
-/// Opens and recognises every file, then sorts by kind; within a kind the order of the walk stays.
-fn look_at(files: Vec<PathBuf>) -> (Vec<(Source, Recognised)>, Vec<Refused>) {
-    let (mut sources, mut refused) = (Vec::new(), Vec::new());
-    for path in files {
-        let source = match Source::open(&path) {
-            Ok(source) => source,
-            Err(refusal) => {
-                refused.push(Refused::unread(name_of(&path), refusal));
-                continue;
-            }
-        };
-        let head = source.head();
-        let recognised = head
-            .map_err(|e| Refusal::new(UNREADABLE, format!("the content cannot be unpacked: {e}")))
-            .and_then(|head| recognise(&head));
-        match recognised {
-            Ok(recognised) => sources.push((source, recognised)),
-            Err(refusal) => refused.push(Refused::content(&source, "", refusal)),
-        }
-    }
-    sources.sort_by_key(|(_, recognised)| recognised.kind());
-    (sources, refused)
+/// The same with limits and a clock of the caller's.
+pub async fn run_within(
+    warehouse: &Warehouse,
+    paths: &[PathBuf],
+    options: IngestOptions,
+    limits: RunLimits,
+    clock: Clock<'_>,
+    mut progress: impl FnMut(Progress<'_>) + Send,
+) -> Result<IngestReport> {
+    let known = Arc::new(load(warehouse).await?);
+    let mut ingestion = Ingestion {
+        warehouse,
+        options,
+        limits,
+        clock,
+        listing: Listing::new(paths),
+        shared: Shared { known, people: People::default(), met: BTreeMap::new() },
+        report: IngestReport::default(),
+        progress: &mut progress,
+    };
+    ingestion.run().await?;
+    let Ingestion { listing, shared, mut report, .. } = ingestion;
+    report.skipped = listing.skipped();
+    report.files_listed = listing.num_listed();
+    report.resolved_again = names::after_ingest(warehouse, options.now).await?.rows;
+    names::watch_joins(warehouse, &shared.met, options.now).await?;
+    Ok(report)
 }
 
 /// Teams and games of the warehouse.

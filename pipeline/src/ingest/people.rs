@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 use proto::{PlayerLookup, PlayerName, TeamCode, league_time};
-use rules::aliases::Resolver;
+use rules::aliases::{Resolution, Resolver};
 use warehouse::{AsOf, Warehouse};
 
 use crate::error::Result;
@@ -53,6 +53,29 @@ impl People {
             Some(player) => (player.clone(), true),
             None => (name.lookup.clone(), false),
         }
+    }
+
+    /// Players of the two teams a name may stand for when it fits nobody, for whoever writes the alias.
+    pub(crate) fn candidates(
+        &self,
+        name: &PlayerName,
+        teams: [TeamCode; 2],
+        season: i16,
+    ) -> Vec<PlayerLookup> {
+        match self.resolvers.get(&season).map(|r| r.resolve(name, teams)) {
+            Some(Resolution::Unresolved { candidates }) => candidates,
+            Some(found) => found.player().into_iter().cloned().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    /// True when a player played for one of the teams in a season or the one before.
+    pub(crate) fn plays_for(&self, player: &PlayerLookup, teams: [TeamCode; 2], season: i16) -> bool {
+        [season - 1, season]
+            .iter()
+            .filter_map(|year| self.rosters.get(year))
+            .flatten()
+            .any(|(member, _, team)| member == player && teams.contains(team))
     }
 }
 

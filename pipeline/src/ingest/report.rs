@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::civil::Date;
+
 /// How one file ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -12,8 +14,12 @@ pub enum FileState {
     Known,
     /// Recognised, and of no use here; it is not in the ledger.
     NotUsed,
-    /// Nothing of it is in the warehouse but its reason.
+    /// Nothing of it is in the warehouse but its reasons; it is read again the next time.
     Quarantined,
+    /// Recognised and without a row; it is not in the ledger, and looked at again the next time.
+    Empty,
+    /// Listed and not read: the run's time was up, or another process works on the same.
+    Waiting,
 }
 
 impl FileState {
@@ -24,6 +30,8 @@ impl FileState {
             Self::Known => "known",
             Self::NotUsed => "not_used",
             Self::Quarantined => "quarantined",
+            Self::Empty => "empty",
+            Self::Waiting => "waiting",
         }
     }
 }
@@ -59,8 +67,81 @@ impl FileReport {
 
     /// True when a person should look at this file.
     pub fn needs_attention(&self) -> bool {
-        self.damaged || self.state == FileState::Quarantined
+        self.damaged || matches!(self.state, FileState::Quarantined | FileState::Waiting)
     }
+
+    /// The report of a file of which no row was used.
+    pub(crate) fn without_rows(name: String, kind: &str, state: FileState, sentence: &str) -> Self {
+        Self {
+            name,
+            kind: kind.to_owned(),
+            state,
+            read: 0,
+            new: 0,
+            known: 0,
+            refused: BTreeMap::new(),
+            damaged: false,
+            sentence: sentence.to_owned(),
+        }
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunState {
+    /// Every file was seen.
+    Success,
+    /// Every file was seen, and some cannot be used or gave nothing.
+    Partial,
+    /// Its time was up; what it did stays.
+    TimedOut,
+    /// It broke off; what it did stays.
+    Failed,
+    /// It did not begin: another process works on the same.
+    Busy,
+}
+
+impl RunState {
+    /// Stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Partial => "partial",
+            Self::TimedOut => "timed_out",
+            Self::Failed => "failed",
+            Self::Busy => "busy",
+        }
+    }
+}
+
+/// One run: the files of one kind, and of one date where they are about one.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct RunReport {
+    /// Its row in `runs`.
+    pub run_id: String,
+    /// What the files are; empty: not recognised.
+    pub kind: String,
+    /// The date they are about; none: several, or a table.
+    pub game_date: Option<Date>,
+    /// How it ended.
+    pub state: RunState,
+    /// Files that the listings showed.
+    pub files_listed: u64,
+    /// Files that were brought to an end, one way or the other; equal to the listed ones unless it broke off.
+    pub files_seen: u64,
+    /// Listings that showed something.
+    pub passes: u32,
+    /// Rows the files hold.
+    pub read: u64,
+    /// New rows.
+    pub new: u64,
+    /// Known rows.
+    pub known: u64,
+    /// Refused rows.
+    pub refused: u64,
+    /// In words.
+    pub sentence: String,
 }
 
 /// What an ingestion did.
@@ -72,12 +153,29 @@ pub struct IngestReport {
     pub skipped: Vec<String>,
     /// Rows that went in or were corrected, by table.
     pub tables: BTreeMap<String, u64>,
+    /// The runs, in order; none where every file was known.
+    #[serde(default)]
+    pub runs: Vec<RunReport>,
+    /// Files that the listings showed, each content of a path once.
+    #[serde(default)]
+    pub files_listed: u64,
+    /// Quotes that were given to players whose names stood for nobody before.
+    #[serde(default)]
+    pub resolved_again: u64,
+    /// Records of runs that could not be written; the work is done all the same.
+    #[serde(default)]
+    pub unrecorded: Vec<String>,
 }
 
 impl IngestReport {
-    /// True when every file went in whole, was known, or is of no use (exit code 0; else 3).
+    /// True when every file went in whole, was known, empty, or is of no use (exit code 0; else 3).
     pub fn is_clean(&self) -> bool {
-        !self.files.iter().any(FileReport::needs_attention)
+        self.files.len() as u64 == self.files_listed && !self.files.iter().any(FileReport::needs_attention)
+    }
+
+    /// True when files wait for another process or another run (exit code 75).
+    pub fn is_unfinished(&self) -> bool {
+        self.files.iter().any(|file| file.state == FileState::Waiting)
     }
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
+use warehouse::FileOrigin;
 
 use super::refuse::{Refusal, TOO_LARGE, UNREADABLE};
 
@@ -78,6 +79,12 @@ impl Source {
         })
     }
 
+    /// The file as the ledger remembers it.
+    pub(crate) fn origin(&self) -> FileOrigin {
+        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        FileOrigin { name: self.name.clone(), sha256: self.sha256.clone(), path: path.display().to_string() }
+    }
+
     /// The content from its beginning.
     pub(crate) fn reader(&self) -> io::Result<Box<dyn Read + Send>> {
         let file = BufReader::with_capacity(64 << 10, File::open(&self.path)?);
@@ -130,7 +137,8 @@ impl<R: Read> Read for Guard<R> {
 }
 
 /// Files below the given paths, folders walked in sorted order. Inside folders only names that end like data
-/// are taken; hidden ones never. What is skipped is returned beside, so that nothing is silent.
+/// are taken; hidden ones never. What is skipped is returned beside, so that nothing is silent. A file that is named
+/// twice is there twice.
 pub(crate) fn walk(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let (mut files, mut skipped) = (Vec::new(), Vec::new());
     for path in paths {
@@ -140,8 +148,6 @@ pub(crate) fn walk(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<PathBuf>) {
             files.push(path.clone());
         }
     }
-    let mut seen = std::collections::HashSet::new();
-    files.retain(|path| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
     (files, skipped)
 }
 

@@ -93,6 +93,93 @@ async fn real_files_go_in_once_and_add_up() {
     }
 }
 
+/// A set of odds as the data's README counts it.
+struct Counted {
+    files: &'static str,
+    rows: u64,
+    events: u64,
+    dates: u64,
+    books: u64,
+    /// Different names as written.
+    names: u64,
+    /// Player, game and market for points, rebounds and assists.
+    player_games: u64,
+}
+
+const COUNTED: [Counted; 2] = [
+    Counted {
+        files: "oddsapi_v4_props_2024",
+        rows: 614_106,
+        events: 378,
+        dates: 77,
+        books: 10,
+        names: 354,
+        player_games: 11_815,
+    },
+    Counted {
+        files: "oddsapi_props_2025",
+        rows: 126_556,
+        events: 199,
+        dates: 27,
+        books: 8,
+        names: 316,
+        player_games: 8_820,
+    },
+];
+
+#[tokio::test]
+async fn the_real_odds_reconcile_with_their_readme() {
+    let Some(data) = real_data() else { return };
+    let world = World::new().await;
+    let mut paths: Vec<PathBuf> =
+        ["teams", "schedule", "boxscores"].iter().map(|folder| data.join(folder)).collect();
+    paths.push(data.join("odds/name_aliases.csv.gz"));
+    let odds = std::fs::read_dir(data.join("odds")).unwrap().map(|entry| entry.unwrap().path());
+    paths.extend(odds.filter(|path| COUNTED.iter().any(|set| path.to_string_lossy().contains(set.files))));
+    let report = run(&world.warehouse, &paths, IngestOptions::at(at(NOW)), |_| {}).await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+    for set in COUNTED {
+        let of_set: Vec<_> = report.files.iter().filter(|f| f.name.starts_with(set.files)).collect();
+        let sum = |of: fn(&pipeline::ingest::FileReport) -> u64| of_set.iter().map(|f| of(f)).sum::<u64>();
+        assert_eq!(sum(|f| f.read), set.rows, "{}", set.files);
+        assert_eq!(sum(|f| f.new + f.known + f.num_refused()), set.rows, "{}", set.files);
+        let from = format!("FROM lines WHERE source_file LIKE '{}%'", set.files);
+        let distinct = format!(
+            "SELECT count(DISTINCT event_id), count(DISTINCT game_date), count(DISTINCT book),
+                count(DISTINCT player_name) {from}"
+        );
+        let wanted = format!("{}|{}|{}|{}", set.events, set.dates, set.books, set.names);
+        assert_eq!(world.sql(&distinct).await, [wanted], "{}", set.files);
+        let combinations = format!(
+            "SELECT count(*) FROM (SELECT DISTINCT player_name, event_id, market {from}
+                AND market IN ('points', 'rebounds', 'assists'))"
+        );
+        assert_eq!(world.count(&combinations).await, set.player_games, "{}", set.files);
+        // Every name is a player but one in a thousand, and those are listed.
+        let unresolved = world.count(&format!("SELECT count(*) {from} AND NOT player_resolved")).await;
+        let all = world.count(&format!("SELECT count(*) {from}")).await;
+        let summaries = world.count("SELECT count(*) FROM line_summaries").await;
+        eprintln!("{}: {all} quotes, {unresolved} without a player, {summaries} summaries", set.files);
+        assert!(unresolved * 1_000 <= all, "{unresolved} of {all} quotes of {} have no player", set.files);
+    }
+    let listed = pipeline::names::unresolved(&world.warehouse).await.unwrap();
+    let waiting = world.count("SELECT count(*) FROM lines WHERE NOT player_resolved").await;
+    assert_eq!(listed.names.iter().map(|name| name.rows).sum::<i64>(), waiting.cast_signed());
+    // What follows from quotes is there for all of them.
+    let untagged = "SELECT count(*) FROM lines l JOIN games g USING (game_id)
+        WHERE (l.tag IS NULL) <> (l.snapshot_at >= min(g.tip_off, l.commence_time))";
+    assert_eq!(world.count(untagged).await, 0);
+    let unsummed = "SELECT count(*) FROM (
+            SELECT DISTINCT event_id, market, player_lookup, snapshot_at FROM lines
+            WHERE is_main AND player_resolved AND tag IS NOT NULL AND book <> 'bovada'
+        ) LEFT JOIN line_summaries USING (event_id, market, player_lookup, snapshot_at)
+        WHERE median_line IS NULL";
+    assert_eq!(world.count(unsummed).await, 0);
+    let again = run(&world.warehouse, &paths, IngestOptions::at(at(NOW)), |_| {}).await.unwrap();
+    assert!(again.is_clean() && again.files.iter().all(|f| f.new == 0), "{again:?}");
+    assert!(again.runs.is_empty(), "{:?}", again.runs);
+}
+
 #[tokio::test]
 async fn real_samples_are_told_apart() {
     let Some(data) = real_data() else { return };

@@ -7,17 +7,22 @@
 //! A book may quote several points for one player. Only its *main* one, the point nearest to even money, is judged,
 //! counted in medians and chosen; alternates are stored and never seen here.
 //!
-//! [`policy`] holds the thresholds, [`main_line`] tells main from alternate, [`mod@judge`] refuses, [`mod@choose`] chooses.
+//! [`policy`] holds the thresholds, [`main_line`] tells main from alternate, [`mod@judge`] refuses, [`mod@choose`] chooses;
+//! [`mod@tags`] and [`summary`] describe what was seen, for people and for later models.
 
 pub mod choose;
 pub mod judge;
 pub mod main_line;
 pub mod policy;
+pub mod summary;
+pub mod tags;
 
 pub use choose::{ChosenLine, choose};
 pub use judge::{Judged, LineContext, judge};
 pub use main_line::{Point, main_point, mark_main};
 pub use policy::LinePolicy;
+pub use summary::{BookLine, LineSummary, summarise};
+pub use tags::{minutes_before_tip, tags};
 
 use proto::{Code, CodeNote, Line};
 

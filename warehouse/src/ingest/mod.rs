@@ -4,6 +4,9 @@
 //! (incidents 30, 31). Rows already known by their natural key are counted, not written again, so that the same
 //! content under another name, or a file cut differently, changes nothing (the predecessor stored 115 copies).
 
+mod ledger;
+mod names;
+mod quotes;
 pub(crate) mod tables;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,10 +22,14 @@ use proto::{PlayerLookup, PlayerName, TeamCode};
 use self::tables::Stamp;
 use crate::Warehouse;
 use crate::error::{Doing, Result};
+use crate::leases::{self, Lease};
 use crate::sqlite::bulk::{self, Cells, Insert};
-use crate::sqlite::reader::Reader;
 use crate::sqlite::{Durability, Tx};
 use crate::text;
+
+pub use self::ledger::{LedgerEntry, QuarantineEntry};
+pub use self::names::{JoinRate, UnresolvedName};
+pub use self::quotes::{EventSnapshot, MainQuote, SummaryRow};
 
 /// A person of the `players` table; derived from box scores, or given by a roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +118,17 @@ impl IngestCounts {
     }
 }
 
+/// A file as it lies on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileOrigin {
+    /// Name without folders; every row says it came from there.
+    pub name: String,
+    /// sha256 of its bytes.
+    pub sha256: String,
+    /// Where it lay, so that what was refused can be tried again.
+    pub path: String,
+}
+
 /// One file on its way in. Dropped without [`IngestTransaction::commit`], it never happened.
 ///
 /// It holds the writer: other writers of this process wait, other processes' for their busy timeout. So add what
@@ -119,6 +137,7 @@ impl IngestCounts {
 pub struct IngestTransaction {
     tx: Tx,
     stamp: Stamp,
+    origin: Option<FileOrigin>,
 }
 
 impl IngestTransaction {
@@ -162,9 +181,10 @@ impl IngestTransaction {
 
     async fn quarantine(&mut self, rows: &[QuarantineRow]) -> Result<()> {
         let at = self.stamp.ingested_at;
+        let sha256 = self.origin.as_ref().map(|origin| origin.sha256.as_str());
         bulk::insert(&mut self.tx, &tables::QUARANTINE, rows, |row, cells| {
             tables::write_quarantine(row, cells);
-            cells.instant(at);
+            cells.instant(at).opt_text(sha256);
         })
         .await?;
         Ok(())
@@ -183,6 +203,7 @@ impl IngestTransaction {
             .bind(file.rows_known)
             .bind(file.rows_refused)
             .bind(text::instant(file.ingested_at))
+            .bind(self.origin.as_ref().map(|origin| origin.path.as_str()))
             .execute(&mut *self.tx)
             .await
             .doing("write the file into the ledger")?;
@@ -223,7 +244,28 @@ impl Warehouse {
     /// Begins to ingest a file; see [`IngestTransaction`].
     pub async fn begin_ingest(&self, source_file: &str, ingested_at: Timestamp) -> Result<IngestTransaction> {
         let tx = self.store().write(Durability::Normal).await?;
-        Ok(IngestTransaction { tx, stamp: Stamp { source_file: source_file.to_owned(), ingested_at } })
+        let stamp = Stamp { source_file: source_file.to_owned(), ingested_at };
+        Ok(IngestTransaction { tx, stamp, origin: None })
+    }
+
+    /// Begins to ingest a file under a lease: refused when the lease is somebody else's by now, renewed at `now`
+    /// otherwise. What an earlier reading of the same content refused is dropped, since this reading says it anew.
+    pub async fn begin_file(
+        &self,
+        origin: FileOrigin,
+        ingested_at: Timestamp,
+        lease: &Lease,
+        now: Timestamp,
+    ) -> Result<IngestTransaction> {
+        let mut tx = self.store().write(Durability::Normal).await?;
+        leases::renew(&mut tx, lease, now).await?;
+        sqlx::query(include_str!("../../sql/forget_refusals.sql"))
+            .bind(&origin.sha256)
+            .execute(&mut *tx)
+            .await
+            .doing("forget what an earlier reading refused")?;
+        let stamp = Stamp { source_file: origin.name.clone(), ingested_at };
+        Ok(IngestTransaction { tx, stamp, origin: Some(origin) })
     }
 
     /// Ingests a whole file at once. Fills the row counts of `file` from what happened and from its `rows_refused`.
@@ -240,66 +282,8 @@ impl Warehouse {
         ingest.commit(&counted).await?;
         Ok(counts)
     }
-
-    /// The ledger's entry for a content, if it went in before.
-    pub async fn known_file(&self, sha256: &str) -> Result<Option<SourceFileRow>> {
-        let mut tx = self.store().read().await?;
-        let row = sqlx::query(include_str!("../../sql/known_file.sql"))
-            .bind(sha256)
-            .fetch_optional(&mut *tx)
-            .await
-            .doing("look into the ledger of files")?;
-        row.as_ref().map(|row| source_file(&mut Reader::new(row, "source_files"))).transpose()
-    }
-
-    /// The whole ledger, newest first.
-    pub async fn source_files(&self) -> Result<Vec<SourceFileRow>> {
-        let mut tx = self.store().read().await?;
-        let rows = sqlx::query(include_str!("../../sql/source_files.sql"))
-            .fetch_all(&mut *tx)
-            .await
-            .doing("read the ledger of files")?;
-        rows.iter().map(|row| source_file(&mut Reader::new(row, "source_files"))).collect()
-    }
-
-    /// What was refused, newest first; `game_date` limits it to one slate.
-    pub async fn quarantine(&self, game_date: Option<Date>, limit: u32) -> Result<Vec<QuarantineRow>> {
-        let mut tx = self.store().read().await?;
-        let rows = sqlx::query(include_str!("../../sql/quarantine.sql"))
-            .bind(game_date.map(text::date))
-            .bind(limit)
-            .fetch_all(&mut *tx)
-            .await
-            .doing("read the quarantine")?;
-        rows.iter().map(|row| quarantined(&mut Reader::new(row, "quarantine"))).collect()
-    }
 }
 
 fn clamped(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-fn source_file(r: &mut Reader<'_>) -> Result<SourceFileRow> {
-    Ok(SourceFileRow {
-        sha256: r.text()?,
-        name: r.text()?,
-        kind: r.text()?,
-        size: r.int()?,
-        rows_read: r.int()?,
-        rows_new: r.int()?,
-        rows_known: r.int()?,
-        rows_refused: r.int()?,
-        ingested_at: r.instant()?,
-    })
-}
-
-fn quarantined(r: &mut Reader<'_>) -> Result<QuarantineRow> {
-    Ok(QuarantineRow {
-        source_file: r.text()?,
-        line_number: r.opt_int()?,
-        code: r.text()?,
-        sentence: r.text()?,
-        excerpt: r.text()?,
-        game_date: r.opt_parsed()?,
-    })
 }

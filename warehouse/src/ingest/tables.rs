@@ -318,7 +318,16 @@ pub(crate) fn write_game_line(row: &GameLineRow, cells: &mut Cells) {
 
 pub(crate) const QUARANTINE: Insert<'static> = Insert {
     table: "quarantine",
-    columns: &["source_file", "line_number", "code", "sentence", "excerpt", "game_date", "ingested_at"],
+    columns: &[
+        "source_file",
+        "line_number",
+        "code",
+        "sentence",
+        "excerpt",
+        "game_date",
+        "ingested_at",
+        "sha256",
+    ],
     conflict: "",
     doing: "quarantine rows",
 };

@@ -33,8 +33,10 @@ const ROW_BUFFER: usize = 1024;
 /// Pages in the log after which a commit moves them into the file after all: 32 MiB.
 const LOG_PAGES: &str = "8192";
 
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "tables", include_str!("../../migrations/sqlite/0001_tables.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "tables", include_str!("../../migrations/sqlite/0001_tables.sql")),
+    (2, "lines and runs", include_str!("../../migrations/sqlite/0002_lines_and_runs.sql")),
+];
 
 const STAGING: &str = include_str!("staging.sql");
 

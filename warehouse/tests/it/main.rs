@@ -6,6 +6,7 @@ mod batches;
 mod crashes;
 mod fixtures;
 mod ingest;
+mod leases;
 mod opening;
 mod property;
 mod publish;
@@ -40,6 +41,10 @@ conformance! {
         players_follow_from_box_scores,
         counts_that_do_not_add_up_are_refused,
         quarantine_keeps_reasons,
+    }
+    leases {
+        incident_29_a_zombie_writes_nothing_under_a_lease_it_lost,
+        a_content_that_is_read_again_has_one_account,
     }
     reads {
         results_are_strictly_before_the_date,

@@ -71,7 +71,7 @@ async fn a_newer_schema_is_refused() {
     let path = dir.path().join("w.db");
     execute(&path, "insert into _sqlx_migrations values (99, 'later', '2030-01-01', true, x'00', 1)").await;
     let error = refusal(&path).await;
-    assert!(matches!(error, Error::Newer { found: 99, known: 1 }), "{error}");
+    assert!(matches!(error, Error::Newer { found: 99, known: 2 }), "{error}");
     execute(
         &path,
         "delete from _sqlx_migrations where version = 99; update _sqlx_migrations set checksum = x'00'",
@@ -119,4 +119,48 @@ async fn incident_07_a_wider_contract_has_its_columns_before_anything_is_written
     row.vector.features.push(proto::Feature::real(2.5, proto::FeatureSource::Odds));
     second.put_features(std::slice::from_ref(&row)).await.unwrap();
     assert_eq!(second.features_of(day(DATE)).await.unwrap(), [row]);
+}
+
+/// Incident 7 again: what an older binary wrote is there after the migration, with the columns the newer one writes.
+#[tokio::test]
+async fn incident_07_a_warehouse_of_the_first_version_is_migrated_with_its_rows() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("w.db");
+    let first = sqlx::migrate::Migration::new(
+        1,
+        "tables".into(),
+        sqlx::migrate::MigrationType::Simple,
+        sqlx::SqlSafeStr::into_sql_str(include_str!("../../migrations/sqlite/0001_tables.sql")),
+        false,
+    );
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut conn = options.connect().await.unwrap();
+    let mut migrator = sqlx::migrate::Migrator::with_migrations(vec![first]);
+    migrator.set_locking(false);
+    migrator.run(&mut conn).await.unwrap();
+    sqlx::raw_sql(
+        "insert into runs (run_id, stage, status, started_at, finished_at, error, error_class) values
+            ('a', 'ingest', 'running', '2026-01-23T18:00:00Z', null, null, null),
+            ('b', 'grade', 'failed', '2026-01-23T18:00:00Z', '2026-01-23T18:01:00Z', 'why', 'bug');
+         insert into game_lines values ('20260123_BOS_NYK', 'x', '2026-01-23T18:00:00.000000Z', '2026-01-23', -13, 443,
+            'odds_api', 'f', '2026-01-23T18:00:00.000000Z')",
+    )
+    .execute(&mut conn)
+    .await
+    .unwrap();
+    sqlx::Connection::close(conn).await.unwrap();
+
+    let warehouse = Warehouse::open(&WarehouseUrl::sqlite(&path), &contract()).await.unwrap();
+    let statuses: Vec<String> =
+        warehouse.runs(None, 10).await.unwrap().into_iter().map(|run| run.status).collect();
+    assert_eq!(statuses, ["failed", "running"]);
+    let end = warehouse::RunEnd::TimedOut("one file is left".to_owned());
+    warehouse.run_finish("a", &end, &serde_json::json!({}), at(NOON)).await.unwrap();
+    let run = warehouse.runs(Some("ingest"), 1).await.unwrap().remove(0);
+    assert_eq!((run.status.as_str(), run.error_class.as_deref()), ("timed_out", Some("timeout")));
+    let totals = warehouse
+        .sql("select home_implied_total, away_implied_total from game_lines", warehouse::SqlLimits::default())
+        .await
+        .unwrap();
+    assert_eq!(totals.rows[0], [Some("114".to_owned()), Some("107.5".to_owned())]);
 }

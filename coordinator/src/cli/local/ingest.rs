@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use pipeline::ingest::{self, FileReport, IngestOptions, IngestReport};
+use pipeline::ingest::{self, FileReport, IngestOptions, IngestReport, RunState};
 use warehouse::Warehouse;
 
-use super::run::recorded;
+use super::ledger::{self, LsArgs, QuarantineCommand};
 use super::sources::{self, SourceArgs};
 use super::tables::{open_or_make, stage_failure};
 use crate::cli::exit::Exit;
@@ -18,7 +18,11 @@ use crate::config::Config;
 
 /// Arguments of `tipoff ingest`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct IngestArgs {
+    #[command(subcommand)]
+    command: Option<IngestCommand>,
+
     /// Files and folders, in any order
     #[arg(value_name = "PATH", required_unless_present_any = ["source", "watch"])]
     paths: Vec<PathBuf>,
@@ -37,8 +41,23 @@ pub(crate) struct IngestArgs {
     files: bool,
 }
 
+/// Subcommands of `tipoff ingest`; a folder of such a name is `./ls`.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum IngestCommand {
+    /// List the files that have rows about a date: size, rows, state
+    Ls(LsArgs),
+    /// Look at what was refused, or try it again
+    #[command(subcommand)]
+    Quarantine(QuarantineCommand),
+}
+
 /// `tipoff ingest`.
 pub(crate) async fn ingest(args: &IngestArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
+    match &args.command {
+        Some(IngestCommand::Ls(args)) => return ledger::ls(args, config, out).await,
+        Some(IngestCommand::Quarantine(command)) => return ledger::quarantine(command, config, out).await,
+        None => {}
+    }
     if args.sources.is_used() {
         return sources::ingest(&args.sources, args.force, config, out).await;
     }
@@ -49,9 +68,18 @@ pub(crate) async fn ingest(args: &IngestArgs, config: &Config, out: Output) -> R
     }
     let warehouse = open_or_make(config).await?;
     let options = IngestOptions { now: Timestamp::now(), force: args.force };
-    let report = recorded(&warehouse, "ingest", None, run(&warehouse, &args.paths, options)).await?;
+    let report = run(&warehouse, &args.paths, options).await?;
     out.either(&report, |report| page(report, args.files))?;
-    Ok(if report.is_clean() { Exit::Ok } else { Exit::Degraded })
+    Ok(exit(&report))
+}
+
+/// What a report means to a script.
+pub(crate) fn exit(report: &IngestReport) -> Exit {
+    match (report.is_unfinished(), report.is_clean()) {
+        (true, _) => Exit::TryAgain,
+        (false, true) => Exit::Ok,
+        (false, false) => Exit::Degraded,
+    }
 }
 
 /// Ingests with a line of progress.
@@ -111,9 +139,27 @@ pub(crate) fn page(report: &IngestReport, every_file: bool) -> String {
         });
         page += &format!("\n{}\n", table(&["file", "state", "new", "what happened"], &[2], rows));
     }
+    let unwell: Vec<_> = report.runs.iter().filter(|run| run.state != RunState::Success).collect();
+    if !unwell.is_empty() {
+        let rows = unwell.iter().map(|run| {
+            let kind = if run.kind.is_empty() { "not recognised" } else { &run.kind };
+            let date = run.game_date.map(|date| date.to_string()).unwrap_or_default();
+            let seen = format!("{} of {}", run.files_seen, run.files_listed);
+            vec![kind.to_owned(), date, run.state.as_str().to_owned(), seen, run.sentence.clone()]
+        });
+        page += &format!("\n{}\n", table(&["run", "date", "state", "files seen", "why"], &[], rows));
+    }
     if !report.tables.is_empty() {
         let rows = report.tables.iter().map(|(name, n)| vec![name.clone(), n.to_string()]);
         page += &format!("\n{}\n", table(&["table", "rows written"], &[1], rows));
+    }
+    page += &format!("\n{} files listed, {} accounted for", report.files_listed, report.files.len());
+    if report.resolved_again > 0 {
+        page += &format!("; {} quotes found their player after all", report.resolved_again);
+    }
+    page += "\n";
+    for error in &report.unrecorded {
+        page += &format!("the record of a run was not written: {error}\n");
     }
     page
 }

@@ -54,9 +54,51 @@ fn simulated_days_are_ingested_once_and_known_twice() {
     assert!(fs::read_to_string(folder.path().join("features.csv")).unwrap().starts_with("game_date,game_id"));
     let slate = run(&["slate", "2026-01-23", "--as-of", "2026-01-23T23:20:00Z"]);
     assert!(slate.out.contains("3 games"), "{slate:?}");
-    let runs = run(&["runs", "--json"]).exit(0);
-    let stages: Vec<Value> = serde_json::from_str(&runs.out).unwrap();
-    assert_eq!(stages.iter().filter(|run| run["stage"] == "ingest" && run["status"] == "success").count(), 2);
+    let runs = run(&["runs", "--stage", "ingest", "--limit", "1000", "--json"]).exit(0);
+    let runs: Vec<Value> = serde_json::from_str(&runs.out).unwrap();
+    assert!(runs.iter().all(|run| run["status"] == "success"), "{runs:?}");
+    let runs_of_first = first["runs"].as_array().unwrap().len();
+    assert_eq!((runs.len(), second["runs"].as_array().unwrap().len()), (runs_of_first, 0));
+
+    let listed: Value =
+        serde_json::from_str(&run(&["ingest", "ls", "--game-date", "2026-01-23", "--json"]).exit(0).out)
+            .unwrap();
+    let listed = listed.as_array().unwrap();
+    assert!(
+        listed.iter().any(|file| file["kind"] == "odds_v4_json" && file["state"] == "ingested"),
+        "{listed:?}"
+    );
+    assert!(listed.iter().all(|file| file["size"].as_i64().unwrap() > 0), "{listed:?}");
+    let page = run(&["ingest", "ls", "--game-date", "2026-01-23"]).exit(0);
+    assert!(page.out.contains("rows of the date"), "{}", page.out);
+}
+
+#[test]
+fn what_was_refused_is_listed_shown_and_tried_again_and_names_are_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| tipoff(folder.path(), args);
+    let simulate = ["simulate", "--out", "days", "--days", "3", "--games", "2", "--last-day", "2026-01-23"];
+    run(&simulate).exit(0);
+    run(&["ingest", "days"]).exit(0);
+    fs::write(folder.path().join("notes.csv"), "colour,taste\nred,sweet\n").unwrap();
+    run(&["ingest", "notes.csv"]).exit(3);
+    let listed: Vec<Value> =
+        serde_json::from_str(&run(&["ingest", "quarantine", "list", "--json"]).exit(0).out).unwrap();
+    let entry = listed.iter().find(|entry| entry["file"] == "notes.csv").unwrap();
+    let id = entry["id"].to_string();
+    assert!(run(&["ingest", "quarantine", "list"]).exit(0).out.contains("notes.csv"));
+    assert!(run(&["ingest", "quarantine", "show", &id]).exit(0).out.contains("colour,taste"));
+    // Still what it was; then somebody mends it; then it is gone.
+    run(&["ingest", "quarantine", "retry", &id]).exit(3);
+    fs::write(folder.path().join("notes.csv"), "odds_name,box_name\nHerb,Herbert Jones\n").unwrap();
+    run(&["ingest", "quarantine", "retry", &id]).exit(0);
+    fs::remove_file(folder.path().join("notes.csv")).unwrap();
+    assert!(run(&["ingest", "quarantine", "retry", &id]).exit(4).err.contains("no longer at"));
+    assert!(run(&["ingest", "quarantine", "show", "99999"]).exit(4).err.contains("99999"));
+
+    assert!(run(&["names", "unresolved"]).exit(0).out.contains("odds_api"));
+    assert!(run(&["names", "alias", "Nobody Known", "nobodyelse"]).exit(4).err.contains("nobodyelse"));
+    assert!(run(&["names", "alias", "…", "nobodyelse"]).exit(2).err.contains("letter or digit"));
 }
 
 /// Every player's night is like the first one's: averages that tell nobody from anybody.

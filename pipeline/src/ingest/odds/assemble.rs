@@ -1,11 +1,11 @@
 //! From offers to rows of the lines table: sides paired, names resolved, the main point marked, each key once.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use proto::tables::LineRow;
 use proto::{Code, Line, Market, PlayerLookup, Price};
-use rules::lines::{Point, main_point};
+use rules::lines::{Point, main_point, minutes_before_tip, tags};
 
 use super::Offer;
 use crate::ingest::harvest::{EventOffers, Weighted};
@@ -30,14 +30,18 @@ pub(crate) struct Quotes {
     pub(crate) rows: Weighted<LineRow>,
     /// Source rows that repeat another one word for word.
     pub(crate) repeated: u64,
+    /// By source: names met in events, and how many of them are players.
+    pub(crate) names: BTreeMap<String, (u64, u64)>,
 }
 
 /// Turns the offers of one event in one snapshot into rows.
 pub(crate) fn assemble(seen: EventOffers, people: &People, out: &mut Quotes, tally: &mut Tally) {
     let EventOffers { event, snapshot_at, offers, source } = seen;
-    let mut quotes = pair(&event, offers, people, out, tally);
+    let mut quotes = pair(&event, offers, &source, people, out, tally);
     mark_main(&mut quotes);
-    let minutes_before_tip = event.tip.duration_since(snapshot_at).as_secs().div_euclid(60);
+    let minutes_before_tip = minutes_before_tip(snapshot_at, event.tip);
+    // Right for the event's first snapshot; what other snapshots make of it is settled at the end of the file.
+    let tag = tags(&[snapshot_at], event.tip).pop().flatten();
     for quote in quotes {
         let Offer { book, market, player, point, over, under, updated, .. } = quote.offer;
         let row = LineRow {
@@ -55,7 +59,7 @@ pub(crate) fn assemble(seen: EventOffers, people: &People, out: &mut Quotes, tal
             over_price: over,
             under_price: under,
             is_main: quote.is_main,
-            tag: None,
+            tag,
             minutes_before_tip,
             market_updated_at: updated,
             source: source.clone(),
@@ -69,6 +73,7 @@ pub(crate) fn assemble(seen: EventOffers, people: &People, out: &mut Quotes, tal
 fn pair(
     event: &Event,
     offers: Vec<Offer>,
+    source: &str,
     people: &People,
     out: &mut Quotes,
     tally: &mut Tally,
@@ -92,6 +97,9 @@ fn pair(
             Entry::Occupied(at) => merge(&mut quotes[*at.get()], offer, event, out, tally),
         }
     }
+    let (met, players) = out.names.entry(source.to_owned()).or_default();
+    *met += names.len() as u64;
+    *players += names.values().filter(|(_, resolved)| *resolved).count() as u64;
     quotes
 }
 

@@ -1,0 +1,1 @@
+DELETE FROM line_summaries WHERE event_id = $1 AND player_lookup = $2

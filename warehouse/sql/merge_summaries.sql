@@ -1,0 +1,16 @@
+ON CONFLICT (event_id, market, player_lookup, snapshot_at) DO UPDATE SET
+    game_id = excluded.game_id,
+    game_date = excluded.game_date,
+    minutes_before_tip = excluded.minutes_before_tip,
+    num_books = excluded.num_books,
+    median_line = excluded.median_line,
+    line_spread = excluded.line_spread,
+    min_half_points = excluded.min_half_points,
+    max_half_points = excluded.max_half_points,
+    outliers = excluded.outliers,
+    juice_skew = excluded.juice_skew,
+    sharp_line = excluded.sharp_line,
+    soft_line = excluded.soft_line,
+    no_vig_half_points = excluded.no_vig_half_points,
+    no_vig_over = excluded.no_vig_over,
+    ingested_at = excluded.ingested_at

@@ -1,0 +1,1 @@
+SELECT DISTINCT player_name FROM lines WHERE player_lookup = $1 AND player_resolved ORDER BY player_name

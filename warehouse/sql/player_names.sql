@@ -1,0 +1,1 @@
+SELECT player_lookup, player_name FROM players ORDER BY player_lookup

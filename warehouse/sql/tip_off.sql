@@ -1,0 +1,1 @@
+SELECT tip_off FROM games WHERE game_id = $1
