@@ -138,8 +138,9 @@ pub(super) struct Budget {
 impl Budget {
     /// A small file may cost this much whatever its size.
     const ALWAYS: usize = 16 << 20;
-    /// What nodes and weights cost while they are compiled: as read, as steps and as merges; as read, as floats and as planes.
-    const NODE: usize = 56;
+    /// What nodes and weights cost while they are compiled: as read, as steps, as hops, as merges and as what is asked; as read,
+    /// as floats and as planes.
+    const NODE: usize = 64;
     const WEIGHT: usize = 24;
 
     /// `times` the size of a file of `bytes`.
