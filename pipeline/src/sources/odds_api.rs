@@ -88,7 +88,7 @@ impl OddsApi {
     async fn get(&self, path: &[&str], query: &[(&str, &str)]) -> std::result::Result<Answer, Miss> {
         let mut all = vec![("apiKey", self.config.key.reveal())];
         all.extend_from_slice(query);
-        self.http.get(path, &all, |answer| by_status_and_word(answer)).await
+        self.http.get(path, &all, by_status_and_word).await
     }
 
     /// Events that are asked for, with their names for people.
