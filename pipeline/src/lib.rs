@@ -3,8 +3,10 @@
 //! This crate knows no SQL, no HTTP server and no command line: tables are the warehouse's, decisions are `rules`'.
 //!
 //! Read in this order: [`ingest`] (files become rows, each refusal with its reason), [`features`] (rows become what
-//! models read, strictly before the date), [`slate`] (is it enough to start), [`simulate`] (days that look real).
+//! models read, strictly before the date), [`slate`] (is it enough to start), [`coverage`] (what there is of each day), [`backfill`] (what is to be done for days that are over), [`simulate`] (days that look real).
 
+pub mod backfill;
+pub mod coverage;
 mod error;
 pub mod features;
 pub mod ingest;

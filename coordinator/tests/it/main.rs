@@ -5,6 +5,7 @@ mod batches;
 mod cli;
 #[cfg(all(feature = "crash-points", feature = "faults"))]
 mod crash;
+mod late;
 mod rest;
 mod tidy;
 mod world;
