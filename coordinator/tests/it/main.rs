@@ -7,5 +7,6 @@ mod cli;
 mod crash;
 mod late;
 mod rest;
+mod server;
 mod tidy;
 mod world;

@@ -2,4 +2,5 @@
 
 mod day;
 mod events;
+mod killed;
 mod replay;
