@@ -1,9 +1,9 @@
 //! What the tables hold of each day of a range: counts, nothing judged. One read transaction, one scan a table.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
 use proto::league_time::league_date;
 use proto::tables::GameRow;
 use proto::{GameKey, TeamCode};
@@ -11,6 +11,7 @@ use proto::{GameKey, TeamCode};
 use crate::Warehouse;
 use crate::error::Result;
 use crate::history::{self, Args, fetch};
+use crate::sqlite::Conn;
 use crate::text;
 
 /// Games whose quotes were seen in a range are at most so many days later.
@@ -69,69 +70,109 @@ impl Warehouse {
     /// What the tables hold of the dates from `from` to `to`, both included.
     pub async fn coverage_facts(&self, from: Date, to: Date) -> Result<CoverageFacts> {
         let mut tx = self.store().read().await?;
-        let range = || Args::default().with(text::date(from)).with(text::date(to));
+        let range = Range { from, to };
         let mut facts = CoverageFacts {
             games: history::games_between(&mut tx, from, to).await?,
+            snapshots: snapshots(&mut tx, range).await?,
+            predictions: predictions(&mut tx, range).await?,
             ..CoverageFacts::default()
         };
-        let sql = include_str!("../sql/coverage/lines.sql");
-        let lines = fetch(&mut tx, sql, range(), "lines", "count quotes", |r| {
-            Ok((r.parsed()?, LineFacts { players: r.narrow()?, books: r.narrow()?, rows: r.narrow()? }))
-        });
-        facts.lines = lines.await?.into_iter().collect();
-        let sql = include_str!("../sql/coverage/sources.sql");
-        facts.sources = fetch(&mut tx, sql, range(), "lines", "count sources", |r| {
-            Ok(SourceFacts {
-                game_date: r.date()?,
-                source: r.text()?,
-                files: r.narrow()?,
-                records: r.narrow()?,
-                rows: r.narrow()?,
-            })
-        })
-        .await?;
-        let sql = include_str!("../sql/coverage/books.sql");
-        facts.books =
-            fetch(&mut tx, sql, range(), "lines", "count books", |r| Ok((r.date()?, r.text()?, r.narrow()?)))
-                .await?;
-        let ahead = to.checked_add(AHEAD_DAYS.days()).unwrap_or(to);
-        let args = Args::default().with(text::date(from)).with(text::date(ahead));
-        let sql = include_str!("../sql/coverage/snapshots.sql");
-        let instants: Vec<Timestamp> =
-            fetch(&mut tx, sql, args, "lines", "list snapshots", |r| r.instant()).await?;
-        for at in instants.into_iter().collect::<BTreeSet<_>>() {
-            *facts.snapshots.entry(league_date(at)).or_default() += 1;
-        }
-        let sql = include_str!("../sql/coverage/features.sql");
-        let args = range().with(self.contract_version().to_owned());
-        for (game, team, rows, ready) in fetch(&mut tx, sql, args, "features", "count features", |r| {
-            Ok((r.parsed()?, r.parsed()?, r.narrow()?, r.narrow()?))
-        })
-        .await?
-        {
-            facts.features.entry(game).or_default().insert(team, (rows, ready));
-        }
-        let sql = include_str!("../sql/coverage/box_scores.sql");
-        for (game, team, rows) in fetch(&mut tx, sql, range(), "player_games", "count box scores", |r| {
-            Ok((r.parsed()?, r.parsed()?, r.narrow()?))
-        })
-        .await?
-        {
-            facts.box_scores.entry(game).or_default().insert(team, rows);
-        }
-        let (first, _) = text::game_id_range(from);
-        let (_, end) = text::game_id_range(to);
-        let sql = include_str!("../sql/coverage/predictions.sql");
-        let args = Args::default().with(first).with(end);
-        let predicted = fetch(&mut tx, sql, args, "predictions", "count predictions", |r| {
-            Ok((r.parsed()?, (r.narrow()?, r.narrow()?)))
-        });
-        facts.predictions = predicted.await?.into_iter().collect();
+        quotes(&mut tx, range, &mut facts).await?;
+        players(&mut tx, range, self.contract_version(), &mut facts).await?;
         let sql = include_str!("../sql/coverage/quarantine.sql");
-        let quarantined = fetch(&mut tx, sql, range(), "quarantine", "count what was refused", |r| {
+        let refused = fetch(&mut tx, sql, range.args(), "quarantine", "count what was refused", |r| {
             Ok((r.date()?, r.narrow()?))
         });
-        facts.quarantined = quarantined.await?.into_iter().collect();
+        facts.quarantined = refused.await?.into_iter().collect();
         Ok(facts)
     }
+}
+
+/// Dates, both included.
+#[derive(Clone, Copy)]
+struct Range {
+    from: Date,
+    to: Date,
+}
+
+impl Range {
+    fn args(self) -> Args {
+        Args::default().with(text::date(self.from)).with(text::date(self.to))
+    }
+}
+
+/// Quotes by game, by source and by book.
+async fn quotes(conn: &mut Conn, range: Range, facts: &mut CoverageFacts) -> Result<()> {
+    let sql = include_str!("../sql/coverage/lines.sql");
+    let by_game = fetch(conn, sql, range.args(), "lines", "count quotes", |r| {
+        Ok((r.parsed()?, LineFacts { players: r.narrow()?, books: r.narrow()?, rows: r.narrow()? }))
+    });
+    facts.lines = by_game.await?.into_iter().collect();
+    let sql = include_str!("../sql/coverage/sources.sql");
+    let by_source = fetch(conn, sql, range.args(), "lines", "count sources", |r| {
+        Ok(SourceFacts {
+            game_date: r.date()?,
+            source: r.text()?,
+            files: r.narrow()?,
+            records: r.narrow()?,
+            rows: r.narrow()?,
+        })
+    });
+    facts.sources = by_source.await?;
+    let sql = include_str!("../sql/coverage/books.sql");
+    let by_book =
+        fetch(conn, sql, range.args(), "lines", "count books", |r| Ok((r.date()?, r.text()?, r.narrow()?)));
+    facts.books = by_book.await?;
+    Ok(())
+}
+
+async fn snapshots(conn: &mut Conn, range: Range) -> Result<BTreeMap<Date, u64>> {
+    let ahead = Range { to: range.to.checked_add(AHEAD_DAYS.days()).unwrap_or(range.to), ..range };
+    let sql = include_str!("../sql/coverage/snapshots.sql");
+    let instants = fetch(conn, sql, ahead.args(), "lines", "list snapshots", |r| r.instant()).await?;
+    let mut by_date: BTreeMap<Date, u64> = BTreeMap::new();
+    for at in instants {
+        *by_date.entry(league_date(at)).or_default() += 1;
+    }
+    Ok(by_date)
+}
+
+/// Feature rows and box scores by game and team.
+async fn players(
+    conn: &mut Conn,
+    range: Range,
+    contract_version: &str,
+    facts: &mut CoverageFacts,
+) -> Result<()> {
+    let sql = include_str!("../sql/coverage/features.sql");
+    let args = range.args().with(contract_version.to_owned());
+    let features: Vec<(GameKey, TeamCode, (u64, u64))> =
+        fetch(conn, sql, args, "features", "count features", |r| {
+            Ok((r.parsed()?, r.parsed()?, (r.narrow()?, r.narrow()?)))
+        })
+        .await?;
+    for (game, team, rows) in features {
+        facts.features.entry(game).or_default().insert(team, rows);
+    }
+    let sql = include_str!("../sql/coverage/box_scores.sql");
+    let box_scores: Vec<(GameKey, TeamCode, u64)> =
+        fetch(conn, sql, range.args(), "player_games", "count box scores", |r| {
+            Ok((r.parsed()?, r.parsed()?, r.narrow()?))
+        })
+        .await?;
+    for (game, team, rows) in box_scores {
+        facts.box_scores.entry(game).or_default().insert(team, rows);
+    }
+    Ok(())
+}
+
+async fn predictions(conn: &mut Conn, range: Range) -> Result<BTreeMap<GameKey, (u64, u64)>> {
+    let (first, _) = text::game_id_range(range.from);
+    let (_, end) = text::game_id_range(range.to);
+    let sql = include_str!("../sql/coverage/predictions.sql");
+    let args = Args::default().with(first).with(end);
+    let rows = fetch(conn, sql, args, "predictions", "count predictions", |r| {
+        Ok((r.parsed()?, (r.narrow()?, r.narrow()?)))
+    });
+    Ok(rows.await?.into_iter().collect())
 }
