@@ -115,7 +115,7 @@ def player_table(box, games):
     out["breakout_flag"] = np.where(known, above > 1.5 * out.points_std_last_10, np.nan)
     out["usage_rate_last_5"] = usage_last_5(w, box, games, five)
     out["games_since_structural_change"] = since_change(w, box, day, year, rest)
-    out["dnp_rate"] = dnp_rate(w, box, day, year)
+    out["dnp_rate"] = dnp_rate(w, box, games, day, year)
     return out
 
 
@@ -180,20 +180,27 @@ def since_change(w, box, day, year, rest):
     return np.minimum(n, 30).astype(float)
 
 
-def dnp_rate(w, box, day, year):
-    """Share of the team's newest ten games since he came in which he has no row."""
-    played = box[["team", "game_id", "day"]].drop_duplicates(["team", "game_id"]).sort_values(["team", "day", "game_id"])
-    played["at"] = played.groupby("team").cumcount()
-    at = box[["team", "game_id"]].merge(played[["team", "game_id", "at"]], on=["team", "game_id"], how="left")["at"].to_numpy()
+def dnp_rate(w, box, games, day, year):
+    """Share of the team's newest ten games since he came in which he has no row. A game of which there is no row of the
+    team does not count, nor does one of which there is no row of any of its players."""
+    key = ["team", "game_id"]
+    counting = box[[*key, "day"]].drop_duplicates(key).merge(games[key].drop_duplicates(), on=key)
+    counts = pd.MultiIndex.from_frame(box[key]).isin(pd.MultiIndex.from_frame(counting[key]))
+    # `at`: how many counting games his team had before this day.
+    codes = {team: code for code, team in enumerate(sorted(box.team.unique()))}
+    wide = np.int64(1 << 20)
+    nights = np.sort(counting.team.map(codes).to_numpy(np.int64) * wide + counting.day.to_numpy())
+    of_team = box.team.map(codes).to_numpy(np.int64) * wide
+    at = np.searchsorted(nights, of_team + day) - np.searchsorted(nights, of_team)
     team = box.team.to_numpy()
     new_run = (w.rows == w.first) | np.r_[True, team[1:] != team[:-1]]
     run = np.cumsum(new_run)
     run_start = np.maximum(np.maximum.accumulate(np.where(new_run, w.rows, 0)), year)
     first_at = at[np.minimum(run_start, len(at) - 1)]
     low = np.maximum(first_at, at - 10)
-    wide = np.int64(1 << 16)
-    key = run * wide + at
-    his = w.rows - np.maximum(np.searchsorted(key, run * wide + low), run_start)
+    since = np.maximum(np.searchsorted(run * wide + at, run * wide + low), run_start)
+    so_far = np.r_[0, np.cumsum(counts)]
+    his = so_far[w.rows] - so_far[since]
     n = np.where(run_start < w.rows, at - low, 0)
     return np.where(n >= 3, ratio(n - his, n), np.nan)
 

@@ -104,13 +104,18 @@ def _paired(data):
     return before_tip(data, paired[paired.market.isin(MARKETS.values())], "seen")
 
 
-def _threes(data, but_days):
-    """This file has no event ids and mostly no times; days that another file has with a time are left to that one."""
-    threes = read(data, "odds/oddsapi_threes_*.csv.gz")
-    threes = threes[~threes.game_date_et.isin(but_days)]
-    threes["update"] = threes.market_last_update.fillna(threes.snapshot_file_date + "T12:00:00Z")
-    threes = before_tip(data, threes, "update")
-    return threes.assign(seen=threes.groupby(["game_date_et", "home_team"])["update"].transform("max"))
+def _threes(data):
+    """This file has a day and mostly no times: its moment is the game's newest update before tip-off, else any update, else
+    the last second of that day that is before tip-off. It looked at other hours than the file that also has these days."""
+    threes = with_tip(data, read(data, "odds/oddsapi_threes_*.csv.gz"))
+    update, tip = pd.to_datetime(threes.market_last_update, utc=True), pd.to_datetime(threes.tip, utc=True)
+    look = [threes.snapshot_file_date, threes.game_date_et, threes.home_team]
+    midnight = pd.to_datetime(threes.snapshot_file_date).dt.tz_localize("America/New_York") + pd.DateOffset(days=1)
+    midnight = midnight.dt.tz_convert("UTC")
+    seen = update.where(update < tip).groupby(look).transform("max").fillna(update.groupby(look).transform("max"))
+    seen = seen.fillna(midnight.where(midnight < tip, tip) - pd.Timedelta(seconds=1))
+    known = (seen < tip) & (update.isna() | (update < tip))
+    return threes.assign(seen=seen.dt.strftime("%Y-%m-%dT%H:%M:%SZ"))[known]
 
 
 def tip_offs(data):
@@ -124,11 +129,16 @@ def tip_offs(data):
     return tips.assign(tip=tips.tip.dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
 
-def before_tip(data, q, moment):
-    """The quotes of before the earlier of the scheduled and the vendor's tip-off."""
+def with_tip(data, q):
+    """With `tip`, the earlier of the scheduled and the vendor's tip-off."""
     q = q.assign(home=q.home_team.map(team_codes(data))).merge(tip_offs(data), on=["game_date_et", "home"], how="left")
-    tip = q.tip.where(q.tip < q.commence_time, q.commence_time)
-    return q[q[moment] < tip].drop(columns=["home", "tip"])
+    return q.assign(tip=q.tip.where(q.tip < q.commence_time, q.commence_time)).drop(columns="home")
+
+
+def before_tip(data, q, moment):
+    """The quotes of before tip-off."""
+    q = with_tip(data, q)
+    return q[q[moment] < q.tip].drop(columns="tip")
 
 
 def team_codes(data):
@@ -142,7 +152,7 @@ def quotes(data):
     Columns: game_date, home, away, match, market (ours), bookmaker, seen, line, over_price, under_price, no_vig.
     """
     paired = _paired(data)
-    threes = _threes(data, set(paired.game_date_et[paired.market == "player_threes"]))
+    threes = _threes(data)
     columns = ["game_date_et", "home_team", "away_team", "bookmaker", "market", "player", "seen", "line", "over_price", "under_price"]
     q = pd.concat([_v4(data)[columns], paired[columns], threes[columns]], ignore_index=True)
     q = q[q.line.notna() & (q.over_price.notna() | q.under_price.notna())]

@@ -4,8 +4,11 @@
 //!
 //! Read in this order: [`ingest`] (files become rows, each refusal with its reason), [`names`] (who is quoted),
 //! [`features`] (rows become what models read, strictly before the date), [`slate`] (is it enough to start), [`sources`]
-//! (where files come from by themselves), [`simulate`] (days that look real).
+//! (where files come from by themselves), [`coverage`] (what there is of each day), [`backfill`] (what is to be done for days
+//! that are over), [`simulate`] (days that look real).
 
+pub mod backfill;
+pub mod coverage;
 mod error;
 pub mod features;
 pub mod ingest;

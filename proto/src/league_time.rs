@@ -79,4 +79,29 @@ mod tests {
             assert!(parse_game_date(wrong, now).is_err(), "{wrong}");
         }
     }
+
+    #[test]
+    fn incident_67_an_evening_game_is_of_its_league_date_on_either_side_of_a_clock_change() {
+        for (local, utc) in [
+            ("2026-03-07T22:30", "2026-03-08T03:30:00Z"),
+            ("2026-03-08T22:30", "2026-03-09T02:30:00Z"),
+            ("2025-11-01T22:30", "2025-11-02T02:30:00Z"),
+            ("2025-11-02T22:30", "2025-11-03T03:30:00Z"),
+        ] {
+            let wall: DateTime = local.parse().unwrap();
+            let at = league_instant(wall);
+            assert_eq!(
+                at,
+                utc.parse::<Timestamp>().unwrap(),
+                "{local}: the wall clock stands, the UTC hour moves"
+            );
+            assert_eq!(league_date(at), wall.date(), "{local}: never the UTC date");
+        }
+        // The days of the change have 23 and 25 hours, and each hour is in one of them.
+        for (date, hours) in [("2026-03-08", 23), ("2025-11-02", 25), ("2026-01-23", 24)] {
+            let date: Date = date.parse().unwrap();
+            let length = start_of(date.tomorrow().unwrap()).duration_since(start_of(date));
+            assert_eq!(length.as_hours(), hours, "{date}");
+        }
+    }
 }

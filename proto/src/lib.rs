@@ -8,7 +8,8 @@
 //!
 //! Read in this order: [`ids`], [`names`], [`game`], [`market`], [`mod@line`], [`price`] (what things are called);
 //! [`code`], [`outcome`] (how a job ends and why); [`quote`], [`features`], [`job`], [`row`] (what flows through a
-//! worker); [`verdict`] (how a batch ends); [`tables`] (rows of the warehouse); [`event`], [`api`] (what leaves).
+//! worker); [`verdict`] (how a batch ends); [`tables`] (rows of the warehouse); [`event`], [`api`] (what leaves);
+//! [`trigger`] (what comes in).
 
 pub mod api;
 pub mod code;
@@ -28,6 +29,7 @@ pub mod quote;
 pub mod row;
 pub mod tables;
 mod text;
+pub mod trigger;
 pub mod verdict;
 
 pub use code::{Code, CodeNote, Severity};

@@ -19,18 +19,21 @@
 //!
 //! Read in this order: `migrations/sqlite/` (the tables), [`url`] and [`error`], [`as_of`],
 //! [`ingest`], [`leases`], [`history`] and [`slate`] (reads), [`batches`], [`publish`] (the verdict), [`predictions`], [`runs`],
-//! [`statement`]. What belongs to SQLite alone stands in `sqlite/`; statements stand in `sql/`.
+//! [`marks`], [`claims`], [`statement`]. What belongs to SQLite alone stands in `sqlite/`; statements stand in `sql/`.
 
 pub mod as_of;
 pub mod batches;
+pub mod claims;
 mod completeness;
 mod contract;
+pub mod coverage;
 pub mod crash;
 pub mod error;
 pub mod features;
 pub mod history;
 pub mod ingest;
 pub mod leases;
+pub mod marks;
 pub mod predictions;
 pub mod publish;
 pub mod runs;
@@ -50,6 +53,7 @@ use uuid::Uuid;
 pub use self::as_of::AsOf;
 pub use self::batches::{BatchFilter, BatchRecord, Registered, Registration, SlateRecord};
 pub use self::completeness::Completeness;
+pub use self::coverage::CoverageFacts;
 pub use self::error::{Error, Result};
 pub use self::history::{ClosingQuote, RosterPlayer, Stamped};
 pub use self::ingest::{

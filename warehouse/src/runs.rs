@@ -252,7 +252,8 @@ impl Warehouse {
         tx.commit().await.committing("close a run record")
     }
 
-    async fn run_exists(&self, run_id: &str) -> Result<bool> {
+    /// Whether a run of this name was ever opened.
+    pub async fn run_exists(&self, run_id: &str) -> Result<bool> {
         let mut tx = self.store().read().await?;
         sqlx::query_scalar(include_str!("../sql/run_exists.sql"))
             .bind(run_id)
@@ -397,7 +398,7 @@ impl Warehouse {
     }
 }
 
-fn run(r: &mut Reader<'_>) -> Result<RunRecord> {
+pub(crate) fn run(r: &mut Reader<'_>) -> Result<RunRecord> {
     Ok(RunRecord {
         run_id: r.text()?,
         stage: r.text()?,

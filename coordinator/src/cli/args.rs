@@ -147,6 +147,16 @@ pub(crate) enum Command {
     ///
     /// Without a subcommand: list them.
     Models(local::models::ModelsArgs),
+    /// Show what there is of each day, and what is missing
+    ///
+    /// Games with lines, players with lines, books by week, sources with files and rows, box scores, features, predictions.
+    /// A day without games lacks nothing. Exit code 3 when something is missing.
+    Coverage(local::coverage::CoverageArgs),
+    /// Give dates that are over their features and predictions
+    ///
+    /// The plan comes first, date by date. What is there is left alone, dates ascend, each step is claimed: two of these
+    /// share the work, and one that was killed resumes. Exit code 3 when a step failed.
+    Backfill(local::backfill::BackfillArgs),
     /// List runs of any stage, newest first
     Runs(local::runs::RunsArgs),
     /// Ask the tables one read-only question

@@ -71,6 +71,7 @@ fn run(cli: &Cli, out: Output) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Config(ConfigCommand::Show) => config::show(&config, out),
         Command::Serve(_) => on_actor_system(local::serve::serve(&config, out)),
+        Command::Backfill(args) => on_actor_system(local::backfill::backfill(args, &config, out)),
         Command::Demo(args) => on_actor_system(local::demo::demo(args, &config, out)),
         Command::Bench(command) => on_actor_system(local::bench::bench(command, &config, out)),
         _ => on_runtime(other(cli, &config, out)),
@@ -106,12 +107,14 @@ async fn other(cli: &Cli, config: &Config, out: Output) -> Result<Exit, Failure>
         Command::Features(FeaturesCommand::Check(args)) => local::features::check(args, config, out).await,
         Command::Features(FeaturesCommand::Export(args)) => local::features::export(args, config, out).await,
         Command::Slate(args) => local::slate::slate(args, config, out).await,
+        Command::Coverage(args) => local::coverage::coverage(args, config, out).await,
         Command::Runs(args) => local::runs::runs(args, config, out).await,
         Command::Sql(args) => local::sql::sql(args, config, out).await,
         Command::Doctor(args) => local::doctor::doctor(args, config, out).await,
         Command::Models(args) => local::models::models(args, config, out).await,
         // Answered by `run` before a runtime is there.
-        Command::Demo(_)
+        Command::Backfill(_)
+        | Command::Demo(_)
         | Command::Serve(_)
         | Command::Bench(_)
         | Command::Config(_)

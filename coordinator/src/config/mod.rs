@@ -27,6 +27,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use protocol::Timing;
 use rules::lines::LinePolicy;
 use state::StateUrl;
@@ -56,6 +57,10 @@ pub struct Config {
     pub min_coverage: f64,
     /// Default of the minutes below which a player without a quote is `low_minutes`.
     pub min_minutes: f64,
+    /// How often inputs are compared with what was predicted last; none: never.
+    pub watch_every: Option<Duration>,
+    /// Greatest age of a message to `POST /events`.
+    pub event_limit: SignedDuration,
     /// What `serve` needs.
     pub server: ServerConfig,
     /// What the commands that speak HTTP need.

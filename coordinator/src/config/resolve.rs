@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use protocol::Timing;
 use rules::lines::LinePolicy;
 
@@ -37,6 +38,8 @@ pub(crate) fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
         finish_by_seconds: seconds(layers, "protocol.finish_by_seconds")?,
         min_coverage: bounded(layers, "protocol.min_coverage", 1.0)?,
         min_minutes: bounded(layers, "protocol.min_minutes", 48.0)?,
+        watch_every: watch_every(layers)?,
+        event_limit: SignedDuration::from_secs(seconds(layers, "events.limit_seconds")? as i64),
         server: server(layers, api_key.as_ref())?,
         client: client(layers, api_key)?,
         workers: workers(layers)?,
@@ -195,6 +198,14 @@ fn log(layers: &Layers) -> Result<LogConfig, ConfigError> {
         _ => return Err(layers.refuse("log.format", "expected pretty or json")),
     };
     Ok(LogConfig { filter, format })
+}
+
+/// None: zero, the watcher is off.
+fn watch_every(layers: &Layers) -> Result<Option<Duration>, ConfigError> {
+    match layers.whole("events.watch_seconds") {
+        Some(0) => Ok(None),
+        _ => seconds(layers, "events.watch_seconds").map(Duration::from_secs).map(Some),
+    }
 }
 
 pub(crate) fn seconds(layers: &Layers, key: &'static str) -> Result<u64, ConfigError> {

@@ -107,6 +107,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("protocol.min_coverage", Kind::Number),
     setting("protocol.min_minutes", Kind::Number),
     setting("protocol.max_attempts", Kind::Whole),
+    setting("events.watch_seconds", Kind::Whole),
+    setting("events.limit_seconds", Kind::Whole),
     named("server.listen", Kind::Text, "TIPOFF_LISTEN"),
     named("server.api_key", Kind::Secret, "TIPOFF_API_KEY"),
     named("server.api_key_file", Kind::Text, "TIPOFF_API_KEY_FILE"),

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use proto::features::FeatureContract;
 use proto::{BatchId, InstanceId};
 use protocol::{Millis, Timing};
@@ -25,6 +26,36 @@ pub struct BatchDefaults {
     pub min_minutes: f64,
 }
 
+/// How late data is taken up.
+#[derive(Debug, Clone, Copy)]
+pub struct LateSettings {
+    /// How often inputs are compared with what was tried last; none: never.
+    pub watch_every: Option<Duration>,
+    /// Greatest age of a message.
+    pub event_limit: SignedDuration,
+}
+
+/// The time of the world: as-of, tip-offs, the age of messages. Leases go by the store's clock.
+#[derive(Debug, Clone, Default)]
+pub enum Clock {
+    /// This host's.
+    #[default]
+    Host,
+    /// What somebody sets, in milliseconds since 1970: a day can be replayed.
+    Set(Arc<AtomicI64>),
+}
+
+impl Clock {
+    fn now(&self) -> Timestamp {
+        match self {
+            Self::Host => Timestamp::now(),
+            Self::Set(at) => {
+                Timestamp::from_millisecond(at.load(Ordering::Relaxed)).unwrap_or(Timestamp::MIN)
+            }
+        }
+    }
+}
+
 /// Shared by the actors and the service of one instance.
 #[derive(Debug)]
 pub struct Context {
@@ -42,12 +73,16 @@ pub struct Context {
     pub timing: Timing,
     /// Defaults of a request.
     pub defaults: BatchDefaults,
+    /// How late data is taken up.
+    pub late: LateSettings,
     /// This process.
     pub instance: InstanceId,
     /// Held from the check of a start to its claim. It saves work only: of many starts of one slate, one loads the
     /// inputs and the others find its claim. That there is one batch is the store's doing.
     pub(crate) start_gate: tokio::sync::Mutex<()>,
+    clock: Clock,
     relay_bell: Notify,
+    follower_bell: Notify,
     finalize_bell: tokio::sync::mpsc::Sender<BatchId>,
     last_turn: AtomicI64,
     troubles: Mutex<BTreeMap<BatchId, String>>,
@@ -68,6 +103,10 @@ pub struct ContextParts {
     pub timing: Timing,
     /// Defaults of a request.
     pub defaults: BatchDefaults,
+    /// How late data is taken up.
+    pub late: LateSettings,
+    /// The time of the world.
+    pub clock: Clock,
 }
 
 /// The doorbells of an instance, held by the supervisor.
@@ -89,9 +128,12 @@ impl Context {
             lines: Arc::new(parts.lines),
             timing: parts.timing,
             defaults: parts.defaults,
+            late: parts.late,
+            clock: parts.clock,
             instance: InstanceId::from_random(rand::random()),
             start_gate: tokio::sync::Mutex::new(()),
             relay_bell: Notify::new(),
+            follower_bell: Notify::new(),
             finalize_bell,
             last_turn: AtomicI64::new(Timestamp::now().as_millisecond()),
             troubles: Mutex::default(),
@@ -99,14 +141,14 @@ impl Context {
         (Arc::new(context), Bells { finalize })
     }
 
-    /// Now, on this host. The one place of the coordinator that reads the clock.
+    /// Now, in the world. With [`Context::wall_clock`] the one place of the coordinator that reads a clock.
     pub fn now(&self) -> Timestamp {
-        Timestamp::now()
+        self.clock.now()
     }
 
-    /// Now in milliseconds: the clock of stores that have none of their own.
+    /// Now on this host in milliseconds: the clock of stores that have none of their own.
     pub fn wall_clock(&self) -> Millis {
-        self.now().as_millisecond()
+        Timestamp::now().as_millisecond()
     }
 
     /// 128 fresh random bits.
@@ -122,6 +164,16 @@ impl Context {
     /// An event waits in the outbox.
     pub fn ring_relay(&self) {
         self.relay_bell.notify_one();
+    }
+
+    /// A message about a slate waits.
+    pub(crate) fn ring_follower(&self) {
+        self.follower_bell.notify_one();
+    }
+
+    /// Waits for a message.
+    pub(crate) async fn follower_rung(&self) {
+        self.follower_bell.notified().await;
     }
 
     /// Waits for an event.

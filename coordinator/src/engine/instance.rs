@@ -16,7 +16,7 @@ use warehouse::{ModelRow, Warehouse};
 use workers::{ModelShelf, PoolHandle, PoolSize, Rulebook, WorkerContext};
 
 use super::reload::{self, Listing};
-use super::{BatchDefaults, Bells, Context, ContextParts, relay, supervisor};
+use super::{BatchDefaults, Bells, Clock, Context, ContextParts, LateSettings, follower, relay, supervisor};
 use crate::config::{self, Config};
 use crate::service::Service;
 
@@ -36,15 +36,22 @@ pub struct Instance {
 impl Instance {
     /// Opens the stores, loads the models and starts the actors. Call it inside [`run`].
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        Self::start_at(config, Clock::Host).await
+    }
+
+    /// The same in a world of another time: a day can be replayed. Leases go by the store's clock all the same.
+    pub async fn start_at(config: &Config, clock: Clock) -> anyhow::Result<Self> {
         // Before the first load: what changes after this look is a change.
         let models = config.models.clone().map(|folder| (Listing::of(&folder), folder));
-        let (context, bells) = open(config).await?;
+        let (context, bells) = open(config, clock).await?;
         let pool = start_pool(config, &context)?;
         start_actors(&context, bells);
         if let Some((listing, folder)) = models {
             tokio::spawn(reload::run(Arc::clone(&context), folder, listing));
         }
         let service = Service::new(Arc::clone(&context), pool.clone());
+        let look_every = Duration::from_millis(context.timing.sweep_ms as u64);
+        tokio::spawn(follower::run(service.clone(), look_every, context.late.watch_every));
         Ok(Self { service, context, pool })
     }
 
@@ -60,7 +67,7 @@ impl Instance {
 }
 
 /// Opens and pairs the two stores and loads the models.
-async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
+async fn open(config: &Config, clock: Clock) -> anyhow::Result<(Arc<Context>, Bells)> {
     if let Some(folder) = embedded_folder(config) {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("create the data folder {}", folder.display()))?;
@@ -90,6 +97,8 @@ async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
             min_coverage: config.min_coverage,
             min_minutes: config.min_minutes,
         },
+        late: LateSettings { watch_every: config.watch_every, event_limit: config.event_limit },
+        clock,
     };
     let (context, bells) = Context::new(parts);
     note_models(&context).await.context("note the models in the warehouse")?;

@@ -5,10 +5,13 @@
 //!     ^  ^                                                                  │ ticket, drain, gather, verdict, end
 //!     │  └── doorbell: a batch was closed here ── workers, operators        │
 //!     └───────────────────────── stopped ──────────────────────────────────┘──> outbox ──> relay
+//!
+//! POST /events, watcher ──> open run ──> Follower ──slate free──> start, only: changed
 //! ```
 
 mod context;
 mod finalizer;
+mod follower;
 mod gather;
 mod health;
 mod instance;
@@ -17,5 +20,6 @@ mod reload;
 mod supervisor;
 mod watch;
 
-pub use context::{BatchDefaults, Bells, Context, ContextParts};
+pub use context::{BatchDefaults, Bells, Clock, Context, ContextParts, LateSettings};
+pub use follower::Follower;
 pub use instance::{Instance, run};

@@ -15,31 +15,52 @@ use super::problem::{ApiError, MALFORMED, MEDIA_TYPE, TOO_LARGE};
 /// A JSON body; no body at all reads as `{}`.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
+/// A JSON body as it came: its reader keeps what it refuses.
+pub(crate) struct RawJson(pub(crate) Vec<u8>);
+
+impl FromRequest<Shared> for RawJson {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
+        match json_bytes(request, shared).await? {
+            Some(bytes) => Ok(Self(bytes)),
+            None => Err(ApiError::new(MALFORMED, "the body is empty")),
+        }
+    }
+}
+
 impl<T: DeserializeOwned> FromRequest<Shared> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, shared: &Shared) -> Result<Self, ApiError> {
-        let limit = shared.config.body_limit;
-        let too_large = || ApiError::new(TOO_LARGE, format!("the body may have {limit} bytes at most"));
-        let is_json = is_json(request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()));
-        let declared =
-            request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if declared.is_some_and(|length: u64| length > limit as u64) {
-            return Err(too_large());
+        match json_bytes(request, shared).await? {
+            Some(bytes) => from_json(&bytes).map(Self),
+            None => from_json(b"{}").map(Self),
         }
-        let bytes = to_bytes(request.into_body(), limit).await.map_err(|error| {
-            let is_limit =
-                std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
-            if is_limit { too_large() } else { ApiError::new(MALFORMED, "the body broke off before its end") }
-        })?;
-        if bytes.is_empty() {
-            return from_json(b"{}").map(Self);
-        }
-        if !is_json {
-            return Err(ApiError::new(MEDIA_TYPE, "send the body as `content-type: application/json`"));
-        }
-        from_json(&bytes).map(Self)
     }
+}
+
+/// The body, within its limit and declared as JSON; none when there is none.
+async fn json_bytes(request: Request, shared: &Shared) -> Result<Option<Vec<u8>>, ApiError> {
+    let limit = shared.config.body_limit;
+    let too_large = || ApiError::new(TOO_LARGE, format!("the body may have {limit} bytes at most"));
+    let is_json = is_json(request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()));
+    let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: u64| length > limit as u64) {
+        return Err(too_large());
+    }
+    let bytes = to_bytes(request.into_body(), limit).await.map_err(|error| {
+        let is_limit =
+            std::error::Error::source(&error).is_some_and(|e| e.is::<http_body_util::LengthLimitError>());
+        if is_limit { too_large() } else { ApiError::new(MALFORMED, "the body broke off before its end") }
+    })?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if !is_json {
+        return Err(ApiError::new(MEDIA_TYPE, "send the body as `content-type: application/json`"));
+    }
+    Ok(Some(bytes.to_vec()))
 }
 
 fn is_json(content_type: Option<&str>) -> bool {

@@ -4,6 +4,7 @@
 //! Nothing is remembered here, so any instance may be asked (incident 8).
 
 mod error;
+mod events;
 pub(crate) mod jobs;
 mod letters;
 mod models;
@@ -27,6 +28,7 @@ use warehouse::BatchFilter;
 
 pub use self::workers::{LeaseInfo, Workers};
 pub use error::ServiceError;
+pub use events::Affected;
 pub use letters::Letter;
 pub use models::{ModelInfo, Models, RefusedInfo, models_of};
 pub use predictions::PredictionQuery;
@@ -94,6 +96,10 @@ impl Service {
     /// The service of an instance; `pool` is none where the instance only coordinates.
     pub fn new(context: Arc<Context>, pool: Option<::workers::PoolHandle>) -> Self {
         Self { context, pool }
+    }
+
+    pub(crate) fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Where a batch stands: by id, by slate (its open batch, else its newest), or all open ones.
@@ -168,6 +174,22 @@ impl Service {
         let report =
             pipeline::slate::slate(&self.context.warehouse, slate.game_date, self.context.now(), &markets)
                 .await;
+        report.map_err(ServiceError::internal)
+    }
+
+    /// What there is of each day of a range; `to` defaults to today.
+    pub async fn coverage(
+        &self,
+        from: &str,
+        to: Option<&str>,
+    ) -> Result<pipeline::coverage::CoverageReport, ServiceError> {
+        let now = self.context.now();
+        let read = |field: &str, text: &str| {
+            parse_game_date(text, now).map_err(|e| ServiceError::field(field, e.to_string()))
+        };
+        let (from, to) = (read("from", from)?, read("to", to.unwrap_or("TODAY"))?);
+        pipeline::coverage::check_range(from, to).map_err(|e| ServiceError::field("from", e.to_string()))?;
+        let report = pipeline::coverage::coverage(&self.context.warehouse, from, to, now).await;
         report.map_err(ServiceError::internal)
     }
 

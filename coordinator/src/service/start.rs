@@ -100,6 +100,13 @@ impl Service {
         }
     }
 
+    /// The jobs that a request would run now; nothing is claimed.
+    pub(super) async fn changed_jobs(&self, request: &StartRequest) -> Result<Vec<Job>, ServiceError> {
+        let plan = self.plan(request)?;
+        let inputs = self.look(&plan).await?;
+        Ok(build(&inputs, &plan.wanted, self.context.contract, &self.context.lines))
+    }
+
     fn plan(&self, request: &StartRequest) -> Result<Plan, ServiceError> {
         check_coverage(request.min_coverage)?;
         let (now, defaults) = (self.context.now(), self.context.defaults);

@@ -5,6 +5,8 @@ mod batches;
 mod cli;
 #[cfg(all(feature = "crash-points", feature = "faults"))]
 mod crash;
+mod late;
 mod rest;
+mod server;
 mod tidy;
 mod world;

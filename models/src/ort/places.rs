@@ -39,7 +39,7 @@ impl Places {
 
     /// The libraries that are there, the first to try first. A place that was named and holds none is an error with its name.
     pub(super) fn libraries(&self) -> Result<Vec<PathBuf>, PathBuf> {
-        for named in [&self.setting, &self.variable].into_iter().flatten() {
+        if let Some(named) = self.setting.as_ref().or(self.variable.as_ref()) {
             let found = if named.is_dir() { in_folder(named) } else { vec![named.clone()] };
             let found = if found.is_empty() { in_environment(named) } else { found };
             return if found.iter().any(|path| path.exists()) { Ok(found) } else { Err(named.clone()) };

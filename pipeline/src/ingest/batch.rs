@@ -181,7 +181,7 @@ impl Ingestion<'_> {
     }
 
     /// Ends the record of a run whose process died, and says so.
-    async fn succeed(&self, dead: &LeaseRecord, now: Timestamp) -> Result<()> {
+    async fn succeed(&mut self, dead: &LeaseRecord, now: Timestamp) -> Result<()> {
         self.warn_if_old(dead, now).await?;
         let error = format!("its process ended without a word after {}; another took over", dead.renewed_at);
         let end = RunEnd::Failed { error, class: ErrorClass::CleanUp };
@@ -191,7 +191,7 @@ impl Ingestion<'_> {
         }
     }
 
-    async fn warn_if_old(&self, lease: &LeaseRecord, now: Timestamp) -> Result<()> {
+    async fn warn_if_old(&mut self, lease: &LeaseRecord, now: Timestamp) -> Result<()> {
         if !is_old(lease, now, self.limits.alert_after) {
             return Ok(());
         }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use pipeline::ingest::{FileState, IngestOptions, run};
 
 use crate::fixtures::{World, at, real_data};
+use crate::later_data::assert_later_data_changes_nothing;
 
 const NOW: &str = "2026-01-05T12:00:00Z";
 const FOLDERS: [&str; 6] = ["teams", "schedule", "boxscores", "odds", "injuries", "joined"];
@@ -178,6 +179,19 @@ async fn the_real_odds_reconcile_with_their_readme() {
     let again = run(&world.warehouse, &paths, IngestOptions::at(at(NOW)), |_| {}).await.unwrap();
     assert!(again.is_clean() && again.files.iter().all(|f| f.new == 0), "{again:?}");
     assert!(again.runs.is_empty(), "{:?}", again.runs);
+}
+
+#[tokio::test]
+async fn incident_77_on_real_dates_adding_all_later_data_changes_no_feature() {
+    let Some(data) = real_data() else { return };
+    let world = World::new().await;
+    let paths: Vec<PathBuf> = FOLDERS.iter().map(|folder| data.join(folder)).collect();
+    run(&world.warehouse, &paths, IngestOptions::at(at(NOW)), |_| {}).await.unwrap();
+    let end = "2025-11-16".parse().unwrap();
+    for date in ["2024-03-29", "2024-12-20", "2025-11-02"] {
+        assert_later_data_changes_nothing(&world, date.parse().unwrap(), end, at(NOW)).await;
+        eprintln!("{date}: everything up to {end} changes no feature");
+    }
 }
 
 #[tokio::test]

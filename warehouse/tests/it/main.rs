@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
 
 mod batches;
+mod claims;
 #[cfg(feature = "crash-points")]
 mod crashes;
 mod fixtures;
@@ -71,6 +72,11 @@ conformance! {
         alerts_and_dead_letters_are_kept,
         models_are_remembered,
         nights_of_a_model_are_counted_without_backfills,
+    }
+    claims {
+        a_piece_has_one_holder_until_its_claim_lapses,
+        a_piece_that_has_ended_is_tried_again_only_when_asked,
+        open_messages_are_listed_until_they_end,
     }
     publish {
         a_first_publication_shows_its_rows,

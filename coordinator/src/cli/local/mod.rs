@@ -1,8 +1,10 @@
 //! Commands that open the stores themselves: files in, tables out, and the server.
 
+pub(crate) mod backfill;
 pub(crate) mod bench;
 mod bench_batch;
 mod bench_inference;
+pub(crate) mod coverage;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod evaluate;

@@ -74,3 +74,12 @@ pub(crate) async fn slate(
     params.only(&[])?;
     Ok(Json(shared.service.slate(&date).await?).into_response())
 }
+
+/// `GET /coverage`: what there is of each day of a range, and what is missing.
+pub(crate) async fn coverage(State(shared): State<Shared>, params: Params) -> Result<Response, ApiError> {
+    let params = params.only(&["from", "to"])?;
+    let Some(from) = params.text("from") else {
+        return Err(ApiError::field("from", "name the first date: ?from=YYYY-MM-DD"));
+    };
+    Ok(Json(shared.service.coverage(&from, params.text("to").as_deref()).await?).into_response())
+}

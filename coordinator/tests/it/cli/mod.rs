@@ -1,5 +1,6 @@
 //! The real binary, as a person and as a script meet it.
 
+mod backfill;
 mod engines;
 mod evaluate;
 mod local;

@@ -5,4 +5,3 @@
 
 mod points;
 mod process;
-mod server;

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use state::conformance::RedisServer;
 
-use super::server::Server;
+use crate::server::Server;
 use crate::world::{World, small};
 
 /// What a point needs to be reached.

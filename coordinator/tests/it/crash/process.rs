@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::server::{PATIENCE, Server};
+use crate::server::{PATIENCE, Server};
 use crate::world::{World, small};
 
 fn on_a_runtime(test: impl Future<Output = ()>) {

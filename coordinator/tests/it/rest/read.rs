@@ -209,3 +209,25 @@ fn what_went_nowhere_is_shown() {
         assert_eq!((letters[1].kind.as_str(), letters[1].error.as_str()), ("refused", "unknown type"));
     });
 }
+
+#[test]
+fn coverage_is_read_day_by_day_and_a_wrong_range_is_refused() {
+    let world = World::new(&small());
+    let config = world.config(|_| {});
+    world.with_instance(&config, async |instance| {
+        let api = Api::of(instance, &config);
+        let day = world.report.last_day;
+        let report: Value = api.get(&format!("/coverage?from={day}&to={day}")).await.read(200);
+        let found = &report["days"][0];
+        assert_eq!(
+            (found["date"].as_str(), found["games"].as_u64()),
+            (Some(day.to_string().as_str()), Some(4))
+        );
+        assert_eq!(found["with_lines"], found["games"], "{report:#}");
+        for (query, field) in [("", "from"), ("?from=x", "from"), ("?from=2025-11-14&to=2025-11-13", "from")]
+        {
+            let problem: Problem = api.get(&format!("/coverage{query}")).await.read(422);
+            assert_eq!(problem.field.as_deref(), Some(field), "{query}");
+        }
+    });
+}

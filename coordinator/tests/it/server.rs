@@ -40,12 +40,14 @@ impl Server {
     }
 
     /// Sends a signal by name.
+    #[cfg(all(feature = "crash-points", feature = "faults"))]
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
         assert!(sent.unwrap().success());
     }
 
     /// Waits until the process is gone.
+    #[cfg(all(feature = "crash-points", feature = "faults"))]
     pub(crate) fn wait_for_death(&mut self, why: &str) {
         let since = Instant::now();
         while self.child.try_wait().unwrap().is_none() {

@@ -1,0 +1,6 @@
+//! Late data: what comes in after a publication is taken up by whom it concerns, and by nobody else.
+
+mod day;
+mod events;
+mod killed;
+mod replay;

@@ -1,0 +1,1 @@
+SELECT DISTINCT snapshot_at FROM lines WHERE game_date BETWEEN $1 AND $2
