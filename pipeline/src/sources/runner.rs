@@ -30,7 +30,7 @@ use super::plan::Upcoming;
 use super::raw::{self, Kept, RawFolder};
 use super::{Ask, Now, Plan, Poll, Reading, Reply, Source};
 use crate::error::{Error, Result};
-use crate::ingest::{self, FileReport, IngestOptions};
+use crate::ingest::{self, FileReport, FileState, IngestOptions, RunLimits};
 
 /// Longest a single question may take, all its pages and tries included.
 const ASK_DEADLINE: Duration = Duration::from_secs(300);
@@ -38,6 +38,8 @@ const ASK_DEADLINE: Duration = Duration::from_secs(300);
 const JUST_NOW: SignedDuration = SignedDuration::from_secs(60);
 /// Longest a source waits for its next turn, so that a changed clock or ledger is noticed.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_secs(60);
+/// How long a turn waits for another process that ingests the same; then its files wait for the next turn.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// Shortest: a plan that is overdue because of a breaker must not spin.
 const SHORTEST_WAIT: SignedDuration = SignedDuration::from_secs(5);
 
@@ -128,6 +130,7 @@ pub struct Runner {
     raw: RawFolder,
     warehouse: Warehouse,
     breaker: BreakerPolicy,
+    limits: RunLimits,
     /// Names this process in claims.
     who: String,
     /// Files that wait; whoever holds this ingests.
@@ -143,9 +146,15 @@ impl Runner {
             raw: RawFolder::of(dir),
             warehouse,
             breaker: BreakerPolicy::default(),
+            limits: RunLimits { wait: BUSY_WAIT, ..RunLimits::default() },
             who,
             waiting: Mutex::new(Files::new()),
         }
+    }
+
+    /// The same with other limits of ingestion.
+    pub fn with_limits(self, limits: RunLimits) -> Self {
+        Self { limits, ..self }
     }
 
     /// Names of the sources.
@@ -417,8 +426,13 @@ impl Runner {
             return report;
         }
         let paths: Vec<PathBuf> = waiting.keys().cloned().collect();
-        match ingest::run(&self.warehouse, &paths, IngestOptions::at(now), |_| {}).await {
+        let options = IngestOptions::at(now);
+        let run =
+            ingest::run_within(&self.warehouse, &paths, options, self.limits, &Timestamp::now, |_| {}).await;
+        match run {
             Ok(done) => {
+                let put_off = done.files.iter().filter(|file| file.state == FileState::Waiting);
+                let put_off: BTreeSet<String> = put_off.map(|file| file.name.clone()).collect();
                 let dates: BTreeMap<String, Date> = waiting
                     .iter()
                     .filter_map(|(path, date)| {
@@ -428,7 +442,11 @@ impl Runner {
                 let news = done.files.iter().filter(|file| file.new > 0);
                 report.changed.extend(news.filter_map(|file| dates.get(&file.name)));
                 report.files = done.files;
-                waiting.clear();
+                // Another process works on the same, or time was up: they go in with the next turn.
+                waiting.retain(|path, _| {
+                    path.file_name().is_some_and(|name| put_off.contains(&*name.to_string_lossy()))
+                });
+                report.waiting = waiting.len();
             }
             Err(error) => {
                 report.trouble = Some(format!("{error}; the files are kept and go in when it is well again"));

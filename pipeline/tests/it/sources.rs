@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
+use pipeline::ingest::RunLimits;
 use pipeline::sources::bettingpros::{BettingPros, BettingProsConfig};
 use pipeline::sources::credits::CreditLimits;
 use pipeline::sources::feed::{Feed, FeedConfig};
@@ -16,6 +17,7 @@ use pipeline::sources::mapping::{Format, Mapping};
 use pipeline::sources::odds_api::{OddsApi, OddsApiConfig};
 use pipeline::sources::plan::Cadence;
 use pipeline::sources::{CycleReport, LedgerFile, Patience, PollEnd, Runner, Secret, Source};
+use warehouse::{LeaseAnswer, LeaseRequest};
 use wiremock::matchers::{header, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 
@@ -169,7 +171,10 @@ fn assert_no_key_in(folder: &Path) {
 async fn assert_nothing_unprocessed(world: &World, runner: &Runner, now: Timestamp) {
     let again = runner.recover(now).await.unwrap();
     assert_eq!((again.waiting, again.new_rows()), (0, 0), "{again:?}");
-    assert!(again.files.iter().all(|f| matches!(f.state.as_str(), "known" | "quarantined")), "{again:?}");
+    assert!(
+        again.files.iter().all(|f| matches!(f.state.as_str(), "known" | "quarantined" | "empty")),
+        "{again:?}"
+    );
     let kept = files_below(&world.dir().join("raw")).len();
     assert!(kept > 0 && again.files.len() == kept, "{} of {kept} files are accounted for", again.files.len());
 }
@@ -344,6 +349,33 @@ async fn what_was_kept_before_a_crash_goes_in_with_the_next_start() {
     assert_eq!((report.new_rows() > 0, report.changed.contains(&DATE)), (true, true), "{report:?}");
     assert_eq!(second.count("select count(*) from lines").await, 1);
     assert_nothing_unprocessed(&second, &runner, at("2024-03-29T10:21:00Z")).await;
+}
+
+#[tokio::test]
+async fn incident_31_files_put_off_because_somebody_else_ingests_go_in_with_a_later_turn() {
+    let world = world().await;
+    let drop = world.dir().join("drop");
+    std::fs::create_dir(&drop).unwrap();
+    std::fs::write(drop.join("o.json"), odds("e1", "2024-03-29T10:00:00Z", "1.8")).unwrap();
+    let config = FolderConfig { name: "drop".to_owned(), path: drop, every: SignedDuration::from_secs(10) };
+    let limits = RunLimits { wait: Duration::ZERO, ..RunLimits::default() };
+    let runner = runner(&world, vec![Arc::new(Folder::new(config))]).with_limits(limits);
+    let other = LeaseRequest {
+        resource: "ingest/odds_v4_json/2024-03-29".to_owned(),
+        holder: "ingest_other".to_owned(),
+        ttl: RunLimits::default().lease,
+    };
+    // The lease of a run is judged by the clock of the machine.
+    let LeaseAnswer::Taken { lease, .. } =
+        world.warehouse.acquire_lease(&other, Timestamp::now()).await.unwrap()
+    else {
+        panic!("nobody else asked")
+    };
+    let put_off = runner.cycle(at(MORNING)).await.unwrap();
+    assert_eq!((put_off.waiting, put_off.new_rows(), put_off.is_clean()), (1, 0, false), "{put_off:?}");
+    world.warehouse.release_lease(&lease, Timestamp::now()).await.unwrap();
+    let later = runner.cycle(at(MORNING) + SignedDuration::from_secs(1)).await.unwrap();
+    assert_eq!((later.waiting, later.new_rows() > 0), (0, true), "{later:?}");
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ pub(crate) async fn ingest(
                 return Err(unknown(source, &runner));
             }
             let work = async { runner.fetch(source, wanted, now, force).await.map_err(stage_failure) };
-            let report = recorded(&warehouse, "ingest", Some(wanted), work).await?;
+            let report = recorded(&warehouse, "fetch", Some(wanted), work).await?;
             out.either(&report, report_page)?;
             Ok(if report.is_clean() { Exit::Ok } else { Exit::Degraded })
         }
