@@ -56,7 +56,11 @@ pub(crate) async fn settle(tx: &mut IngestTransaction, touched: &Touched) -> Res
         let Some(newest) = snapshots.iter().max_by_key(|s| s.snapshot_at) else { continue };
         let scheduled = tx.tip_off_of(*game).await?;
         let tip = scheduled.map_or(newest.commence_time, |at| at.min(newest.commence_time));
+        // The vendor may have told another tip-off than before: then everything of the event follows.
+        let has_moved =
+            snapshots.iter().any(|s| s.minutes_before_tip != minutes_before_tip(s.snapshot_at, tip));
         retag(tx, event_id, &snapshots, tip).await?;
+        let changed = if has_moved { &Snapshots::All } else { changed };
         if *changed == Snapshots::All {
             tx.drop_summaries_from(event_id, tip).await?;
         }

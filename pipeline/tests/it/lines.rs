@@ -73,7 +73,7 @@ async fn changes_are_apart_from_heartbeats() {
 }
 
 #[tokio::test]
-async fn the_books_are_summed_up_market_by_market() {
+async fn incident_58_the_books_are_summed_up_market_by_market() {
     let world = world().await;
     let at = "2024-03-29T20:00:00Z";
     let both = |key: &str, points: &str, assists: &str| {
@@ -94,7 +94,7 @@ async fn the_books_are_summed_up_market_by_market() {
              FROM line_summaries ORDER BY 1",
         )
         .await;
-    // Incident 58: what one market says is never in another's figures.
+    // What one market says is never in another's figures.
     let wanted = ["assists|3|5.5|[]|6.5|5.5|0.5|180", "points|3|24.5|[\"bovada\"]|23.5|25|0.5|180"];
     assert_eq!(found, wanted);
     // Another book arrives in another file, for the same snapshot: the figures are those of all four.
@@ -117,6 +117,16 @@ async fn a_moved_tip_off_moves_what_follows_from_it() {
     let summaries =
         world.sql("SELECT substr(snapshot_at, 12, 2), minutes_before_tip FROM line_summaries").await;
     assert_eq!(summaries, ["15|300"]);
+}
+
+#[tokio::test]
+async fn a_tip_off_that_the_vendor_moves_is_that_of_earlier_snapshots_too() {
+    let world = World::new().await;
+    let at_three = ace("2024-03-29T15:00:00Z", "24.5", "-110");
+    world.take("a.json", at_three).await;
+    let later = ace("2024-03-29T20:00:00Z", "25.5", "-110").replace("T23:10:00Z", "T22:10:00Z");
+    world.take("b.json", later).await;
+    assert_eq!(tags(&world).await, ["15:00|opening_line|430", "20:00|closing_line|130"]);
 }
 
 #[tokio::test]

@@ -152,7 +152,7 @@ async fn a_run_whose_time_is_up_keeps_what_it_did_and_the_next_one_goes_on() {
 }
 
 #[tokio::test]
-async fn files_of_one_kind_and_date_are_one_run_and_known_ones_are_none() {
+async fn files_of_one_kind_and_date_are_one_run() {
     let world = World::new().await;
     let other_day = odds("e3", "24.5").replace("2024-03-29T23:10", "2024-03-31T23:10");
     for (name, text) in
@@ -174,12 +174,24 @@ async fn files_of_one_kind_and_date_are_one_run_and_known_ones_are_none() {
         ["|-|1", "schedule_wall_clock|-|1", "odds_v4_json|2024-03-29|2", "odds_v4_json|2024-03-31|1"];
     assert_eq!(runs, wanted);
     assert_eq!(report.runs[0].state, RunState::Partial, "what cannot be used is no success");
-    std::fs::remove_file(world.path("in/foreign.csv")).unwrap();
-    let before = world.count("SELECT count(*) FROM runs").await;
-    let again = world.ingest(&[world.path("in")]).await;
-    assert_eq!((again.runs.len(), again.is_clean(), again.files.len()), (0, true, 4));
-    // Incident 34: who polls every minute and finds nothing leaves nothing behind.
-    assert_eq!(world.count("SELECT count(*) FROM runs").await, before);
+}
+
+#[tokio::test]
+async fn incident_34_who_looks_every_minute_and_finds_nothing_leaves_nothing_behind() {
+    let world = world().await;
+    for n in 0..3 {
+        world.write(&format!("in/{n}.json"), odds(&format!("e{n}"), "24.5"));
+    }
+    let first = world.ingest(&[world.path("in")]).await;
+    assert_eq!((first.runs.len(), first.is_clean()), (1, true), "{first:?}");
+    let left =
+        || async { world.sql("SELECT (SELECT count(*) FROM runs), (SELECT max(fence) FROM leases)").await };
+    let before = left().await;
+    for _ in 0..5 {
+        let again = world.ingest(&[world.path("in")]).await;
+        assert_eq!((again.runs.len(), again.files.len(), again.is_clean()), (0, 3, true), "{again:?}");
+    }
+    assert_eq!(left().await, before);
 }
 
 #[tokio::test]
