@@ -40,7 +40,7 @@ async fn main() -> Result<()> {
     let url = format!("sqlite:{}", folder.path().join("warehouse.db").display());
     let warehouse = Warehouse::open(&url.parse()?, rules::contract()).await?;
     let files: Vec<_> = league.files.iter().chain(&league.late_files).cloned().collect();
-    ingest::run(&warehouse, &files, IngestOptions::at(Timestamp::now()), |_| {}).await?;
+    ingest::run(&warehouse, &files, IngestOptions::simulated(Timestamp::now()), |_| {}).await?;
     build_range(&warehouse, league.last_day, league.last_day, Timestamp::now(), |_, _| {}).await?;
 
     let slate = Slate::nba(league.last_day);

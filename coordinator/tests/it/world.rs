@@ -152,7 +152,7 @@ async fn make(options: &SimOptions, folder: &Path) -> SimReport {
     let url = format!("sqlite:{}", folder.join("warehouse.db").display()).parse().unwrap();
     let warehouse = Warehouse::open(&url, rules::contract()).await.unwrap();
     let now = Timestamp::now();
-    let ingest = pipeline::ingest::IngestOptions::at(now);
+    let ingest = pipeline::ingest::IngestOptions::simulated(now);
     let mut files = report.files.clone();
     files.extend(report.late_files.clone());
     pipeline::ingest::run(&warehouse, &files, ingest, |_| ()).await.unwrap();

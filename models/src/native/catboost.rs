@@ -4,28 +4,30 @@
 //! parsed as a whole. Borders are compared as `float`s, as CatBoost compares them. What is not numbers (categories, texts,
 //! embeddings) is refused by name.
 
+mod parse;
+
 use std::collections::HashMap;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny};
 
-use super::OnnxError;
+use self::parse::{FewNumbers, Totals, Trees};
 use super::ensemble::MOST_HEADS;
 use super::trees::{After, Aggregate, Budget, Ensemble, Mode, Node, feature_within};
+use super::{MOST_FEATURES, OnnxError};
+
+/// Most levels of a symmetric tree: CatBoost's own limit.
+const MOST_SPLITS: usize = 16;
 
 /// The parts that are not trees.
 #[derive(Debug, Deserialize)]
 struct Head {
     features_info: FeaturesInfo,
-    scale_and_bias: (f64, Bias),
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Bias {
-    One(f64),
-    Several(Vec<f64>),
+    scale_and_bias: (f64, FewNumbers),
+    #[serde(default)]
+    oblivious_trees: Totals,
+    #[serde(default)]
+    trees: Totals,
 }
 
 #[derive(Debug, Deserialize)]
@@ -69,28 +71,6 @@ struct Split {
     float_feature_index: i64,
 }
 
-#[derive(Debug, Deserialize)]
-struct ObliviousTree {
-    splits: Option<Vec<Split>>,
-    leaf_values: Vec<f64>,
-}
-
-/// A tree of any shape: a leaf has a value, a branch the rest.
-#[derive(Debug, Deserialize)]
-struct FreeTree {
-    split: Option<Split>,
-    left: Option<Box<FreeTree>>,
-    right: Option<Box<FreeTree>>,
-    value: Option<Value>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Value {
-    One(f64),
-    Several(Vec<f64>),
-}
-
 /// Reads a model; `width` is the number of features of a row, or nothing if the model shall say.
 pub(super) fn read(
     bytes: &[u8],
@@ -109,19 +89,31 @@ pub(super) fn read(
             reason: format!("it has {count} {kind} features, only numbers can be read"),
         });
     }
-    let own_width =
-        info.float_features.iter().map(|feature| feature.flat_feature_index + 1).max().unwrap_or(0);
-    let own_width = usize::try_from(own_width).unwrap_or(0);
+    let last = info.float_features.iter().map(|feature| feature.flat_feature_index).max();
+    let own_width = last.map_or(0, |last| usize::try_from(last).map_or(0, |last| last.saturating_add(1)));
+    if own_width > MOST_FEATURES {
+        return Err(OnnxError::Json {
+            reason: format!("it numbers a feature {}, at most {MOST_FEATURES} can be", own_width - 1),
+        });
+    }
     let width = width.unwrap_or(own_width);
     if width != own_width {
         return Err(OnnxError::Width { card: width, file: own_width });
     }
     let mut ensemble = empty(&head)?;
+    reserve(&head, &mut ensemble, budget)?;
     let features = info.float_features.iter();
     let features = features
         .map(|feature| (feature.feature_index, (feature.flat_feature_index, feature.nan_value_treatment)))
         .collect();
-    let mut planter = Planter { features, width, budget, ensemble: &mut ensemble, refusal: None };
+    let mut planter = Planter {
+        features,
+        width,
+        ensemble: &mut ensemble,
+        nodes: Vec::new(),
+        values: Vec::new(),
+        refusal: None,
+    };
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let read = deserializer.deserialize_map(Trees(&mut planter));
     if let Some(refusal) = planter.refusal {
@@ -134,6 +126,26 @@ pub(super) fn read(
     Ok((ensemble, width))
 }
 
+/// Makes room for all trees at once, if the file may cost that much. A list that grows as it is read would hold three times
+/// what it needs.
+fn reserve(head: &Head, ensemble: &mut Ensemble, budget: Budget) -> Result<(), OnnxError> {
+    let heads = ensemble.heads;
+    let symmetric = head.oblivious_trees.values / heads;
+    let free = head.trees.values;
+    let trees = head.oblivious_trees.trees + head.trees.trees;
+    // What a leaf costs with the branch above it: two nodes; as it is compiled, its number, and each weight twice. A tree of
+    // any shape is put together from its parts besides, and becomes steps and merges.
+    let weights = 16 * heads;
+    let cost = [(symmetric, 52 + weights), (free, 200 + weights), (trees, 64)];
+    budget.afford(
+        cost.into_iter().map(|(count, bytes)| count.saturating_mul(bytes)).fold(0, usize::saturating_add),
+    )?;
+    ensemble.nodes.reserve_exact(2 * (symmetric + free));
+    ensemble.weights.reserve_exact((symmetric + free) * heads);
+    ensemble.ends.reserve_exact(trees);
+    Ok(())
+}
+
 fn json(error: serde_json::Error) -> OnnxError {
     OnnxError::Json { reason: error.to_string() }
 }
@@ -141,10 +153,7 @@ fn json(error: serde_json::Error) -> OnnxError {
 /// The ensemble before its trees: a sum times the scale plus each head's bias.
 fn empty(head: &Head) -> Result<Ensemble, OnnxError> {
     let (scale, bias) = &head.scale_and_bias;
-    let bias = match bias {
-        Bias::One(bias) => vec![*bias],
-        Bias::Several(bias) => bias.clone(),
-    };
+    let bias = bias.0.clone();
     let refuse = |reason: String| Err(OnnxError::attribute("scale_and_bias", reason));
     if bias.is_empty() || bias.len() as i64 > MOST_HEADS {
         return refuse(format!("has {} biases, a model predicts 1 to {MOST_HEADS} numbers", bias.len()));
@@ -168,10 +177,22 @@ struct Planter<'e> {
     /// Place in a row and treatment of missing values, by the model's number of the feature.
     features: HashMap<i64, (i64, Treatment)>,
     width: usize,
-    budget: Budget,
     ensemble: &'e mut Ensemble,
+    /// Nodes of the tree of any shape that is being read, children before their parents.
+    nodes: Vec<Node>,
+    /// Leaf values of the symmetric tree that is being read.
+    values: Vec<f64>,
     /// Why a tree was refused; the parser's own error only says where.
     refusal: Option<OnnxError>,
+}
+
+/// A node of a tree of any shape, as far as it was read: a leaf has a value, a branch the rest.
+#[derive(Default)]
+struct Part {
+    split: Option<Split>,
+    left: Option<u32>,
+    right: Option<u32>,
+    leaf: Option<Node>,
 }
 
 impl Planter<'_> {
@@ -214,27 +235,21 @@ impl Planter<'_> {
         Ok(Node::leaf(number as u32))
     }
 
-    fn check(&self, more_nodes: usize, more_weights: usize) -> Result<(), OnnxError> {
-        let (nodes, weights) = (self.ensemble.nodes.len(), self.ensemble.weights.len());
-        self.budget.check(nodes + more_nodes, weights + more_weights)
-    }
-
     /// Bit `l` of a leaf's number says whether `x > border` held at level `l`.
-    fn oblivious(&mut self, tree: &ObliviousTree) -> Result<(), OnnxError> {
-        let splits = tree.splits.as_deref().unwrap_or_default();
+    fn oblivious(&mut self, splits: &[Split]) -> Result<(), OnnxError> {
+        let values = std::mem::take(&mut self.values);
         let (heads, depth) = (self.ensemble.heads, splits.len());
-        let leaves =
-            1_usize.checked_shl(depth as u32).filter(|leaves| leaves * heads == tree.leaf_values.len());
-        let Some(leaves) = leaves.filter(|_| depth < 32) else {
-            let reason = format!("has {depth} splits and {} leaf values", tree.leaf_values.len());
+        let leaves = 1_usize << depth;
+        if leaves * heads != values.len() {
+            let reason = format!("has {depth} splits and {} leaf values", values.len());
             return Err(OnnxError::tree(self.tree(), reason));
-        };
-        self.check(2 * leaves, tree.leaf_values.len())?;
+        }
         let levels = splits.iter().map(|split| self.branch(split)).collect::<Result<Vec<_>, _>>()?;
         let first = self.ensemble.weights.len() / heads;
-        for weights in tree.leaf_values.chunks_exact(heads) {
+        for weights in values.chunks_exact(heads) {
             self.leaf(weights)?;
         }
+        self.values = values;
         // A node's number: its level above, the answers so far below.
         let number = |level: usize, answers: u32| ((level as u32) << 26) | answers;
         let describe = |node: u32| {
@@ -246,79 +261,32 @@ impl Planter<'_> {
         self.ensemble.plant(0, describe).map(drop)
     }
 
-    fn free(&mut self, tree: &FreeTree) -> Result<(), OnnxError> {
-        // Every part of the tree by number, children behind their parents.
-        let mut parts = vec![tree];
-        let mut nodes = Vec::new();
-        let mut next = 0;
-        while let Some(part) = parts.get(next).copied() {
-            next += 1;
-            let node = match (&part.split, &part.left, &part.right, &part.value) {
-                (Some(split), Some(left), Some(right), None) => {
-                    parts.extend([left.as_ref(), right.as_ref()]);
-                    let right = parts.len() as u32 - 1;
-                    Node { no: right, yes: right - 1, ..self.branch(split)? }
-                }
-                (None, None, None, Some(Value::One(weight))) => self.leaf(&[*weight])?,
-                (None, None, None, Some(Value::Several(weights))) => self.leaf(weights)?,
-                _ => return Err(OnnxError::tree(self.tree(), "has a node that is neither branch nor leaf")),
-            };
-            nodes.push(node);
-            self.check(2 * nodes.len(), 0)?;
-        }
-        self.ensemble.plant(0, |number| Ok(nodes[number as usize])).map(drop)
-    }
-}
-
-/// The model's map, of which only the trees are read.
-struct Trees<'p, 'e>(&'p mut Planter<'e>);
-
-impl<'de> Visitor<'de> for Trees<'_, '_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a CatBoost model")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            match key.as_str() {
-                "oblivious_trees" => map.next_value_seed(List(self.0, Planter::oblivious))?,
-                "trees" => map.next_value_seed(List(self.0, Planter::free))?,
-                _ => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
-        }
+    /// Plants the nodes that were read, from their root.
+    fn free(&mut self, root: u32) -> Result<(), OnnxError> {
+        let nodes = std::mem::take(&mut self.nodes);
+        self.ensemble.plant(root, |number| Ok(nodes[number as usize]))?;
+        self.nodes = nodes;
         Ok(())
     }
-}
 
-/// A list of trees of one kind, and what plants one.
-struct List<'p, 'e, T>(&'p mut Planter<'e>, fn(&mut Planter<'e>, &T) -> Result<(), OnnxError>);
-
-impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for List<'_, '_, T> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for List<'_, '_, T> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a list of trees")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut trees: A) -> Result<(), A::Error> {
-        while let Some(tree) = trees.next_element::<T>()? {
-            if let Err(refusal) = self.1(self.0, &tree) {
-                self.0.refusal = Some(refusal);
-                return Err(A::Error::custom("a tree was refused"));
+    /// Adds a node of a tree of any shape and says its number.
+    fn node(&mut self, part: Part) -> Result<u32, OnnxError> {
+        let node = match part {
+            Part { split: Some(split), left: Some(yes), right: Some(no), leaf: None } => {
+                Node { no, yes, ..self.branch(&split)? }
             }
-        }
-        Ok(())
+            Part { split: None, left: None, right: None, leaf: Some(leaf) } => leaf,
+            _ => return Err(OnnxError::tree(self.tree(), "has a node that is neither branch nor leaf")),
+        };
+        self.nodes.push(node);
+        Ok(self.nodes.len() as u32 - 1)
+    }
+
+    /// Keeps the reason of a refusal, and gives the parser an error to stop with.
+    fn keep<T, E: serde::de::Error>(&mut self, result: Result<T, OnnxError>) -> Result<T, E> {
+        result.map_err(|refusal| {
+            self.refusal = Some(refusal);
+            E::custom("a tree was refused")
+        })
     }
 }

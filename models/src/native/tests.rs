@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop here")]
 
 mod formats;
+mod hostile;
+mod memory;
 
 use proptest::prelude::*;
 use prost::Message;

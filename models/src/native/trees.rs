@@ -156,6 +156,13 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// Refuses what would cost that many bytes.
+    pub(super) fn afford(self, bytes: usize) -> Result<(), OnnxError> {
+        if bytes <= self.bytes { Ok(()) } else { Err(OnnxError::Hungry) }
+    }
+}
+
 impl Ensemble {
     pub(super) fn num_trees(&self) -> usize {
         self.ends.len()

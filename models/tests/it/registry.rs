@@ -264,3 +264,63 @@ fn a_folder_named_like_a_card_is_refused() {
     std::fs::create_dir(folder.path().join("odd.toml")).unwrap();
     assert!(refusal(&Registry::load(Some(folder.path())), "odd.toml").contains("it is not a file"));
 }
+
+/// A CatBoost model of one feature whose answer is its leaf times `scale`.
+fn scaled(scale: f64) -> String {
+    format!(
+        r#"{{"features_info": {{"float_features": [{{"feature_index": 0, "flat_feature_index": 0}}]}},
+            "oblivious_trees": [{{"leaf_values": [1e308], "splits": null}}], "scale_and_bias": [{scale}, [0]]}}"#
+    )
+}
+
+#[test]
+fn a_model_that_breaks_a_promise_of_its_card_is_refused_with_a_sentence() {
+    let folder = TempDir::new().unwrap();
+    let onnx = Fixture::read(FIXTURE).onnx;
+    write(&folder, "good.onnx", &onnx);
+    let add = |name: &str, change: &dyn Fn(String) -> String| {
+        write(&folder, &format!("{name}.toml"), change(trees_card(&format!("{name}_v1"), "good.onnx")));
+    };
+    add("a_wrong_hash", &|card| card.replacen("sha256 = \"", "sha256 = \"0", 1));
+    add("another_hash", &|card| {
+        let hash = sha256(&onnx);
+        card.replace(&hash, &sha256(b"another file"))
+    });
+    add("a_feature_less", &|card| card.replacen("\"feature_0\", ", "", 1));
+    add("a_feature_twice", &|card| card.replacen("\"feature_0\"", "\"feature_1\"", 1));
+    add("a_failed_reference", &|card| {
+        let at = card.find("expected = ").unwrap();
+        let end = at + card[at..].find('\n').unwrap();
+        format!("{}expected = -7.5{}", &card[..at], &card[end..])
+    });
+    for (name, scale) in [("an_infinite_answer", 10.0), ("a_finite_answer", 1e-300)] {
+        let (file, text) = (format!("{name}.json"), scaled(scale));
+        let card = format!(
+            "format = 1\nsystem_id = \"{name}_v1\"\nmarket = \"points\"\ntarget = \"points\"\nrole = \"shadow\"\n\
+             engine = \"native\"\nfile = \"{file}\"\nsha256 = \"{}\"\nfeatures = [\"feature_0\"]\n\
+             [training]\nstart = \"2024-01-01\"\nend = \"2024-02-01\"\n\
+             [[reference]]\ninputs = [1.0]\nexpected = 100000000.0\n",
+            sha256(text.as_bytes())
+        );
+        write(&folder, &file, &text);
+        write(&folder, &format!("{name}.toml"), card);
+    }
+    let registry = Registry::load(Some(folder.path()));
+    assert!(
+        registry.by_system(&system("a_finite_answer_v1"), &Market::points()).is_some(),
+        "{:?}",
+        registry.refused()
+    );
+    let mut said: Vec<String> = registry
+        .refused()
+        .iter()
+        .map(|refused| format!("{}\n    {}", refused.origin, refused.reason))
+        .collect();
+    said.sort();
+    insta::assert_snapshot!(said.join("\n"));
+    // A feature that this version of the contract does not know: the model is taken out when the contract is at hand.
+    let known = registry.checked_against(|name| name != "feature_0");
+    let refused =
+        known.refused().iter().find(|refused| refused.system_id == Some(system("a_finite_answer_v1")));
+    assert!(refused.unwrap().reason.contains("the feature feature_0"), "{refused:?}");
+}

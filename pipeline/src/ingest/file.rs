@@ -12,10 +12,10 @@ use proto::{GameKey, PlayerName};
 use tokio::sync::mpsc;
 use warehouse::{FileOrigin, IngestBatch, IngestCounts, IngestTransaction, Lease, Warehouse};
 
-use super::Shared;
 use super::batch::Clock;
+use super::clock;
 use super::facts;
-use super::harvest::{Chunk, Harvest, Weighted};
+use super::harvest::{Chunk, Harvest, Sink, Weighted};
 use super::kind::{Kind, Recognised};
 use super::known::Known;
 use super::odds::assemble::{Quotes, assemble};
@@ -25,6 +25,7 @@ use super::report::{FileReport, FileState};
 use super::settle::{Touched, settle};
 use super::source::{Source, name_of};
 use super::table::{Damage, Table};
+use super::{IngestOptions, Shared};
 use crate::error::{Error, Result};
 use crate::season::season_of;
 
@@ -66,7 +67,7 @@ pub(super) async fn ingest(
     source: &Source,
     recognised: Recognised,
     shared: &mut Shared,
-    now: Timestamp,
+    options: IngestOptions,
     hold: &Hold<'_>,
     tell: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Outcome> {
@@ -78,9 +79,9 @@ pub(super) async fn ingest(
     let (sink, mut chunks) = mpsc::channel(WAITING_CHUNKS);
     let parser = {
         let (source, known) = (source.clone(), Arc::clone(&shared.known));
-        tokio::task::spawn_blocking(move || parse(&source, recognised, &known, sink))
+        tokio::task::spawn_blocking(move || parse(&source, recognised, &known, Sink::Writer(sink)))
     };
-    let mut writer = Writer::begin(warehouse, source, now, hold).await?;
+    let mut writer = Writer::begin(warehouse, source, options, hold).await?;
     while let Some(chunk) = chunks.recv().await {
         if (hold.clock)() >= hold.deadline {
             drop(writer); // nothing of it happened
@@ -93,32 +94,37 @@ pub(super) async fn ingest(
         writer.take(chunk, warehouse, shared).await?;
         tell(writer.rows);
     }
-    let (tally, end) =
+    let Parsed { tally, end, .. } =
         parser.await.map_err(|e| Error::Invalid(format!("the parser of `{}` stopped: {e}", source.name)))?;
     match refusal_of(&end) {
         Some(refusal) => {
             drop(writer); // nothing of it happened
             let refused = Refused::content(source, kind.as_str(), refusal);
-            Ok(without_rows(refused.report(warehouse, now, hold).await?))
+            Ok(without_rows(refused.report(warehouse, options.now, hold).await?))
         }
-        None => writer.finish(source, kind, tally, end, shared, now).await,
+        None => writer.finish(source, kind, tally, end, shared, options.now).await,
     }
 }
 
+/// What reading a file came to.
+pub(super) struct Parsed {
+    pub(super) tally: Tally,
+    /// The chunks, where nobody took them.
+    pub(super) kept: Vec<Chunk>,
+    pub(super) end: std::result::Result<(), Damage>,
+}
+
 /// Reads a file to its end, chunk by chunk.
-fn parse(
-    source: &Source,
-    recognised: Recognised,
-    known: &Known,
-    sink: mpsc::Sender<Chunk>,
-) -> (Tally, std::result::Result<(), Damage>) {
+pub(super) fn parse(source: &Source, recognised: Recognised, known: &Known, sink: Sink) -> Parsed {
     let mut out = Harvest::new(&source.name, sink);
     let end = read(source, recognised, known, &mut out);
     let end = match end {
         Err(Damage::Stopped) => end,
         _ => out.flush().and(end),
     };
-    (out.tally, end)
+    // Only now is the channel closed, by which the writer knows that nothing more comes.
+    let (tally, kept) = out.into_parts();
+    Parsed { tally, kept, end }
 }
 
 fn read(
@@ -151,7 +157,7 @@ fn read(
 }
 
 /// Damage that makes the whole file unusable.
-fn refusal_of(end: &std::result::Result<(), Damage>) -> Option<Refusal> {
+pub(super) fn refusal_of(end: &std::result::Result<(), Damage>) -> Option<Refusal> {
     match end {
         Ok(()) | Err(Damage::Truncated(_) | Damage::Stopped) => None,
         Err(Damage::Corrupt(why)) => {
@@ -173,6 +179,7 @@ struct Writer {
     known: u64,
     rows: u64,
     people_changed: bool,
+    options: IngestOptions,
     games_changed: bool,
     /// Events with new quotes.
     touched: Touched,
@@ -181,9 +188,14 @@ struct Writer {
 }
 
 impl Writer {
-    async fn begin(warehouse: &Warehouse, source: &Source, now: Timestamp, hold: &Hold<'_>) -> Result<Self> {
+    async fn begin(
+        warehouse: &Warehouse,
+        source: &Source,
+        options: IngestOptions,
+        hold: &Hold<'_>,
+    ) -> Result<Self> {
         Ok(Self {
-            tx: warehouse.begin_file(source.origin(), now, hold.lease, (hold.clock)()).await?,
+            tx: warehouse.begin_file(source.origin(), options.now, hold.lease, (hold.clock)()).await?,
             tally: Tally::new(&source.name),
             counts: IngestCounts::default(),
             new: 0,
@@ -193,20 +205,16 @@ impl Writer {
             games_changed: false,
             touched: Touched::default(),
             dates: BTreeMap::new(),
+            options,
         })
     }
 
-    async fn take(&mut self, chunk: Chunk, warehouse: &Warehouse, shared: &mut Shared) -> Result<()> {
-        let known = Arc::make_mut(&mut shared.known);
-        let mut corrected = Vec::new();
-        let mut implied = unique(chunk.implied_games);
-        let mut games = chunk.games;
-        for row in games.rows.iter_mut().chain(implied.iter_mut()) {
-            corrected.extend(known.settle(row));
-            known.learn(std::slice::from_ref(row));
+    async fn take(&mut self, mut chunk: Chunk, warehouse: &Warehouse, shared: &mut Shared) -> Result<()> {
+        if !self.options.ahead {
+            clock::refuse_ahead(&mut chunk, self.options.now, &mut self.tally);
         }
-        known.learn(&corrected);
-        implied.extend(corrected);
+        let known = Arc::make_mut(&mut shared.known);
+        let (games, implied) = fit_games(known, chunk.games, chunk.implied_games);
         known.teams.learn(&chunk.teams.rows);
         self.people_changed |= !chunk.player_games.rows.is_empty() || !chunk.aliases.rows.is_empty();
         self.games_changed |= !games.rows.is_empty();
@@ -314,15 +322,7 @@ impl Writer {
     ) -> Result<Outcome> {
         let mut all = tally;
         all.add(std::mem::take(&mut self.tally));
-        let damaged = match end {
-            Err(Damage::Truncated(why)) => {
-                all.read += 1;
-                let sentence = format!("{why}; what came before is in");
-                all.refuse(None, Refusal::new(TRUNCATED, sentence), &source.name, 1, None);
-                true
-            }
-            _ => all.refused.contains_key(TRUNCATED),
-        };
+        let damaged = count_break(&mut all, end);
         if all.read == 0 {
             // Not in the ledger: a source that had nothing yet is not done (incident 49).
             let why = "the file holds no rows; it is looked at again the next time";
@@ -357,6 +357,33 @@ impl Writer {
         let tables = self.counts.by_table.iter().map(|(table, counts)| (*table, counts.new)).collect();
         Ok(Outcome { report, tables })
     }
+}
+
+/// Counts a stream that broke off as one row more, and tells whether anything was cut.
+pub(super) fn count_break(all: &mut Tally, end: std::result::Result<(), Damage>) -> bool {
+    if let Err(Damage::Truncated(why)) = end {
+        all.read += 1;
+        let (sentence, name) = (format!("{why}; what came before is in"), all.source_file().to_owned());
+        all.refuse(None, Refusal::new(TRUNCATED, sentence), &name, 1, None);
+    }
+    all.refused.contains_key(TRUNCATED)
+}
+
+/// Fits the games of a chunk to what is known and learns them: the file's own rows, and those that follow from it.
+pub(super) fn fit_games(
+    known: &mut Known,
+    mut games: Weighted<GameRow>,
+    implied: Vec<GameRow>,
+) -> (Weighted<GameRow>, Vec<GameRow>) {
+    let mut corrected = Vec::new();
+    let mut implied = unique(implied);
+    for row in games.rows.iter_mut().chain(implied.iter_mut()) {
+        corrected.extend(known.settle(row));
+        known.learn(std::slice::from_ref(row));
+    }
+    known.learn(&corrected);
+    implied.extend(corrected);
+    (games, implied)
 }
 
 /// The last word on each game, in order of its first.
@@ -402,7 +429,8 @@ fn sentence(new: u64, known: u64, refused: &BTreeMap<String, u64>, damaged: bool
     parts.join("; ")
 }
 
-fn not_used(source: &Source, kind: Kind, because: &str) -> FileReport {
+/// The report of a file that is recognised and of no use.
+pub(super) fn not_used(source: &Source, kind: Kind, because: &str) -> FileReport {
     let mut rows = 0;
     if let Ok(mut table) = Table::open(source) {
         while let Ok(Some(_)) = table.next() {

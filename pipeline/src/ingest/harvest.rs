@@ -6,14 +6,17 @@
 //! The parser runs on a thread of its own and hands chunks over a bounded channel: memory stays flat, and one core
 //! reads while the other writes.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
-use proto::PlayerName;
+use jiff::civil::Date;
 use proto::tables::{AliasRow, GameLineRow, GameRow, InjuryRow, PlayerGameRow, TeamGameRow, TeamRow};
+use proto::{GameKey, PlayerName, TeamCode};
 use tokio::sync::mpsc::Sender;
 
 use super::known::Event;
 use super::odds::Offer;
-use super::refuse::Tally;
+use super::refuse::{Refusal, TEAM_TWICE, Tally};
 use super::table::Damage;
 
 /// Rows a chunk has before it is handed over.
@@ -36,6 +39,22 @@ impl<T> Weighted<T> {
     pub(crate) fn push(&mut self, row: T, source_rows: u32) {
         self.rows.push(row);
         self.weights.push(source_rows);
+    }
+
+    /// Takes out the rows for which `wrong` has a reason, with their weights and it.
+    pub(crate) fn take_wrong<R>(&mut self, wrong: impl Fn(&T) -> Option<R>) -> Vec<(T, u32, R)> {
+        if !self.rows.iter().any(|row| wrong(row).is_some()) {
+            return Vec::new();
+        }
+        let mut taken = Vec::new();
+        let all = std::mem::take(self);
+        for (row, weight) in all.rows.into_iter().zip(all.weights) {
+            match wrong(&row) {
+                Some(reason) => taken.push((row, weight, reason)),
+                None => self.push(row, weight),
+            }
+        }
+        taken
     }
 
     /// Rows by weight, lightest first, so that counts of a table turn into counts of source rows.
@@ -92,12 +111,36 @@ impl Chunk {
 pub(crate) struct Harvest {
     pub(crate) tally: Tally,
     pub(crate) chunk: Chunk,
-    sink: Sender<Chunk>,
+    sink: Sink,
+    /// The game that each team has on each date by the odds of this file.
+    games: HashMap<(Date, TeamCode), GameKey>,
+}
+
+/// Where full chunks go.
+#[derive(Debug)]
+pub(crate) enum Sink {
+    /// To the writer, who may be slower than the parser.
+    Writer(Sender<Chunk>),
+    /// Into a list, for who reads without a warehouse.
+    List(Vec<Chunk>),
 }
 
 impl Harvest {
-    pub(crate) fn new(source_file: &str, sink: Sender<Chunk>) -> Self {
-        Self { tally: Tally::new(source_file), chunk: Chunk::default(), sink }
+    pub(crate) fn new(source_file: &str, sink: Sink) -> Self {
+        Self { tally: Tally::new(source_file), chunk: Chunk::default(), sink, games: HashMap::new() }
+    }
+
+    /// Takes note of the game of an odds event; no team has two on one date, and the one that comes second is refused.
+    pub(crate) fn claim(&mut self, event: &Event) -> Result<(), Refusal> {
+        let game = event.game;
+        for team in [game.home, game.away] {
+            let claimed = *self.games.entry((game.date, team)).or_insert(game);
+            if claimed != game {
+                let sentence = format!("{team} cannot play {game} and {claimed} on one date");
+                return Err(Refusal::new(TEAM_TWICE, sentence));
+            }
+        }
+        Ok(())
     }
 
     /// Hands over a chunk that is large enough.
@@ -108,6 +151,21 @@ impl Harvest {
     /// Hands over what is there.
     pub(crate) fn flush(&mut self) -> Result<(), Damage> {
         let chunk = std::mem::take(&mut self.chunk);
-        self.sink.blocking_send(chunk).map_err(|_| Damage::Stopped)
+        match &mut self.sink {
+            Sink::Writer(writer) => writer.blocking_send(chunk).map_err(|_| Damage::Stopped),
+            Sink::List(list) => {
+                list.push(chunk);
+                Ok(())
+            }
+        }
+    }
+
+    /// The counts, and the chunks that were kept.
+    pub(crate) fn into_parts(self) -> (Tally, Vec<Chunk>) {
+        let chunks = match self.sink {
+            Sink::Writer(_) => Vec::new(),
+            Sink::List(list) => list,
+        };
+        (self.tally, chunks)
     }
 }

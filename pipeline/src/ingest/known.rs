@@ -10,7 +10,8 @@ use proto::tables::GameRow;
 use proto::{Code, GameKey, GameStatus, LeagueGameId, TeamCode};
 
 use super::directory::Directory;
-use super::refuse::Refusal;
+use super::refuse::{Refusal, TEAM_TWICE};
+use super::table::is_plain;
 use crate::season::{likely_phase, season_of};
 
 /// Everything the parsers of one run share.
@@ -19,6 +20,8 @@ pub(crate) struct Known {
     pub(crate) teams: Directory,
     games: HashMap<GameKey, GameRow>,
     by_league_id: HashMap<LeagueGameId, GameKey>,
+    /// The league's own games by date and team; what only an odds source has announced is not among them.
+    by_team: HashMap<(Date, TeamCode), GameKey>,
 }
 
 /// An event of an odds source, resolved.
@@ -60,7 +63,20 @@ impl Known {
             {
                 self.by_league_id.insert(id.clone(), row.game_id);
             }
+            self.learn_teams(&row);
             self.games.insert(row.game_id, row);
+        }
+    }
+
+    fn learn_teams(&mut self, row: &GameRow) {
+        let key = row.game_id;
+        let is_off = matches!(row.status, GameStatus::Postponed | GameStatus::Cancelled);
+        for team in [key.home, key.away] {
+            if is_off && self.by_team.get(&(key.date, team)) == Some(&key) {
+                self.by_team.remove(&(key.date, team));
+            } else if !is_off && row.league_game_id.is_some() {
+                self.by_team.insert((key.date, team), key);
+            }
         }
     }
 
@@ -116,6 +132,9 @@ impl Known {
         away: &str,
         when: When,
     ) -> Result<Event, Refusal> {
+        if let Some(id) = id.filter(|id| !is_plain(id)) {
+            return Err(Refusal::bad("id", id, "an event's id"));
+        }
         let team = |name: &str| {
             let sentence = || format!("`{name}` is no team of the league, so the game is unknown");
             self.teams.team(name).ok_or_else(|| Refusal::of(Code::GameUnresolved, sentence()))
@@ -128,6 +147,11 @@ impl Known {
         let written =
             GameKey::nba(date, away, home).map_err(|e| Refusal::of(Code::GameUnresolved, e.to_string()))?;
         let game = self.game_of(date, away, home).unwrap_or(written);
+        for team in [home, away] {
+            if let Some(other) = self.by_team.get(&(date, team)).filter(|other| **other != game) {
+                return Err(Refusal::new(TEAM_TWICE, format!("{team} plays {other} that day, not {game}")));
+            }
+        }
         let row = self.games.get(&game);
         let scheduled = row.and_then(|row| row.tip_off);
         let commence = match (when, scheduled) {

@@ -18,6 +18,7 @@
 //! Each is parsed on a thread of its own and written in chunks, so memory does not grow with the file.
 
 mod batch;
+mod clock;
 mod directory;
 mod facts;
 mod file;
@@ -27,6 +28,7 @@ mod known;
 mod listing;
 mod odds;
 pub(crate) mod people;
+mod reading;
 mod refuse;
 mod report;
 pub(crate) mod settle;
@@ -43,6 +45,7 @@ use warehouse::Warehouse;
 
 pub use self::batch::{Clock, OLD_LEASE_ALERT, RunLimits};
 pub use self::kind::Kind;
+pub use self::reading::{Reading, read};
 pub use self::report::{FileReport, FileState, IngestReport, Progress, RunReport, RunState};
 
 use self::batch::Ingestion;
@@ -65,12 +68,19 @@ pub struct IngestOptions {
     pub now: Timestamp,
     /// Read a file again although its content is in the ledger; rows that are known stay known.
     pub force: bool,
+    /// Take rows that say they happened later than `now`, as simulated days do; else they are `clock_ahead`.
+    pub ahead: bool,
 }
 
 impl IngestOptions {
+    /// Simulated days, which may lie ahead.
+    pub fn simulated(now: Timestamp) -> Self {
+        Self { ahead: true, ..Self::at(now) }
+    }
+
     /// The usual way.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, force: false }
+        Self { now, force: false, ahead: false }
     }
 }
 

@@ -33,6 +33,13 @@ pub(crate) const BAD_FIELD: &str = "bad_field";
 /// The player did not play: no row, never a zero (incident 78).
 pub(crate) const DID_NOT_PLAY: &str = "did_not_play";
 
+/// One name stands for two players, or one player for two teams, and nobody can say which is meant.
+pub(crate) const AMBIGUOUS_PLAYER: &str = "ambiguous_player";
+/// A team would play two games at once.
+pub(crate) const TEAM_TWICE: &str = "team_twice";
+/// Something is said to have happened that lies ahead: a clock is wrong, its own or ours.
+pub(crate) const CLOCK_AHEAD: &str = "clock_ahead";
+
 /// Why one row, event or file is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -78,6 +85,10 @@ impl Tally {
         Self { source_file: source_file.to_owned(), ..Self::default() }
     }
 
+    pub(crate) fn source_file(&self) -> &str {
+        &self.source_file
+    }
+
     /// Adds what another hand counted of the same file.
     pub(crate) fn add(&mut self, other: Self) {
         self.read += other.read;
@@ -106,7 +117,7 @@ impl Tally {
             source_file: self.source_file.clone(),
             line_number: place,
             code: refusal.code.to_owned(),
-            sentence: refusal.sentence,
+            sentence: refusal.sentence.chars().filter(|c| !c.is_control()).collect(),
             excerpt: excerpt.chars().filter(|c| !c.is_control()).take(EXCERPT).collect(),
             game_date: date,
         });

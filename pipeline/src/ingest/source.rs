@@ -4,10 +4,11 @@
 //! more than it could honestly hold is refused before it fills a disk or memory.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use warehouse::FileOrigin;
 
@@ -29,13 +30,23 @@ const ENDINGS: [&str; 5] = ["csv", "json", "jsonl", "ndjson", "txt"];
 /// A file that can be read, with its fingerprint.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    pub(crate) path: PathBuf,
+    content: Content,
     /// Name without folders.
     pub(crate) name: String,
     pub(crate) sha256: String,
     pub(crate) size: u64,
     packed: bool,
 }
+
+/// Where the bytes are.
+#[derive(Debug, Clone)]
+enum Content {
+    File(PathBuf),
+    Memory(Arc<[u8]>),
+}
+
+/// How gzip begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// More bytes than a file of its size can honestly hold.
 #[derive(Debug, thiserror::Error)]
@@ -71,28 +82,48 @@ impl Source {
             hash.update(&buffer[..n]);
         }
         Ok(Self {
-            path: path.to_owned(),
+            content: Content::File(path.to_owned()),
             name: name_of(path),
             sha256: hash.finalize().iter().map(|b| format!("{b:02x}")).collect(),
             size,
-            packed: magic.starts_with(&[0x1f, 0x8b]),
+            packed: magic.starts_with(&GZIP),
         })
     }
 
     /// The file as the ledger remembers it.
     pub(crate) fn origin(&self) -> FileOrigin {
-        let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
+        let path = match &self.content {
+            Content::File(path) => path.canonicalize().unwrap_or_else(|_| path.clone()),
+            Content::Memory(_) => PathBuf::from(&self.name),
+        };
         FileOrigin { name: self.name.clone(), sha256: self.sha256.clone(), path: path.display().to_string() }
+    }
+
+    /// Bytes that are at hand, under the name they would have as a file.
+    pub(crate) fn in_memory(name: &str, bytes: &[u8]) -> Self {
+        Self {
+            content: Content::Memory(bytes.into()),
+            name: name.to_owned(),
+            sha256: proto::codec::sha256_hex(bytes),
+            size: bytes.len() as u64,
+            packed: bytes.starts_with(&GZIP),
+        }
     }
 
     /// The content from its beginning.
     pub(crate) fn reader(&self) -> io::Result<Box<dyn Read + Send>> {
-        let file = BufReader::with_capacity(64 << 10, File::open(&self.path)?);
+        Ok(match &self.content {
+            Content::File(path) => self.unpacked(BufReader::with_capacity(64 << 10, File::open(path)?)),
+            Content::Memory(bytes) => self.unpacked(Cursor::new(Arc::clone(bytes))),
+        })
+    }
+
+    fn unpacked(&self, file: impl BufRead + Send + 'static) -> Box<dyn Read + Send> {
         if !self.packed {
-            return Ok(Box::new(file));
+            return Box::new(file);
         }
         let limit = (self.size * MAX_RATIO).clamp(RATIO_FLOOR, MAX_CONTENT_BYTES);
-        Ok(Box::new(Guard { inner: MultiGzDecoder::new(file), left: limit, limit, packed: self.size }))
+        Box::new(Guard { inner: MultiGzDecoder::new(file), left: limit, limit, packed: self.size })
     }
 
     /// The first bytes of the content; what is damaged further on does not matter here.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use csv::StringRecord;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
+use proto::league_time::league_date;
 use proto::{Code, Line, Market, PlayerName, Price};
 
 use super::refuse::{BAD_FIELD, MALFORMED, Refusal, TRUNCATED};
@@ -107,7 +108,13 @@ impl<'a> Row<'a> {
 
     /// A calendar date.
     pub(crate) fn date(&self, column: Column) -> Result<Date, Refusal> {
-        self.parse(column, "a date such as 2024-03-29")
+        let expected = "a date such as 2024-03-29";
+        let date: Date = self.parse(column, expected)?;
+        if is_of_the_league(date) {
+            Ok(date)
+        } else {
+            Err(Refusal::bad(column.name, self.text(column)?, expected))
+        }
     }
 
     /// A time of day.
@@ -117,7 +124,7 @@ impl<'a> Row<'a> {
 
     /// An instant.
     pub(crate) fn instant(&self, column: Column) -> Result<Timestamp, Refusal> {
-        self.parse(column, "an instant such as 2024-03-29T23:10:00Z")
+        instant(column.name, self.text(column)?)
     }
 
     /// `1`, `0`, `True` or `False`.
@@ -163,9 +170,43 @@ pub(crate) fn number(field: &str, text: &str) -> Result<f64, Refusal> {
     }
 }
 
+/// True for a date on which the league can have played or may play: what lies beyond is a slip of the pen, and would
+/// overflow every reckoning with it.
+pub(crate) fn is_of_the_league(date: Date) -> bool {
+    (1946..2200).contains(&date.year())
+}
+
+/// An instant of a year in which the league plays.
+pub(crate) fn instant(field: &str, text: &str) -> Result<Timestamp, Refusal> {
+    let at: Option<Timestamp> = text.parse().ok();
+    at.filter(|at| is_of_the_league(league_date(*at)))
+        .ok_or_else(|| Refusal::bad(field, text, "an instant such as 2024-03-29T23:10:00Z"))
+}
+
+/// Longest name or id that is taken for one.
+const MAX_NAME: usize = 100;
+
+/// True for text that a table can keep and a page can show: not endless, and without the control characters that a
+/// database or a terminal would take for orders.
+pub(crate) fn is_plain(text: &str) -> bool {
+    text.chars().count() <= MAX_NAME && !text.chars().any(char::is_control)
+}
+
+/// A player's line: above zero.
+pub(crate) fn player_point(field: &str, text: &str) -> Result<Line, Refusal> {
+    let line = point(field, text)?;
+    if line.half_points() <= 0 {
+        return Err(Refusal::bad(field, text, "a line above zero"));
+    }
+    Ok(line)
+}
+
 /// A name that leaves a key.
 pub(crate) fn player_name(field: &str, text: &str) -> Result<PlayerName, Refusal> {
     let bare = text.trim_start_matches(['•', ' ', '\u{a0}']);
+    if !is_plain(bare) {
+        return Err(Refusal::bad(field, text, "a player's name"));
+    }
     PlayerName::parse(bare).map_err(|_| Refusal::bad(field, text, "a player's name"))
 }
 

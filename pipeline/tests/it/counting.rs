@@ -124,7 +124,7 @@ async fn a_file_twice_changes_nothing_and_is_not_read_again() {
     assert_eq!(tables().await, before);
     // Read again on purpose: every row is known.
     let path = world.write("odds.json", &text);
-    let options = IngestOptions { now: at("2024-04-02T00:00:00Z"), force: true };
+    let options = IngestOptions { force: true, ..IngestOptions::at(at("2024-04-02T00:00:00Z")) };
     let forced = run(&world.warehouse, &[path], options, |_| {}).await.unwrap();
     assert_eq!((forced.files[0].new, forced.files[0].known), (0, 2));
     assert_eq!(world.count("SELECT count(*) FROM lines").await, 1);

@@ -73,7 +73,7 @@ season,season_type,game_id,game_date,team_id,team,opponent,is_home,wl,min,pts,fg
         + "\n2024-25,regular,0022401229,2024-12-14,2,Bucks Player,1,MIL,ATL,0,W,36,30,5,5,10,20,2,5,8,8,1,4,1,0,2,2,10"
         + "\n2024-25,regular,0022401229,2024-12-14,3,Hawks Player,1,ATL,MIL,0,L,36,30,5,5,10,20,2,5,8,8,1,4,1,0,2,2,-10\n";
     let files = [world.write("players.csv", players), world.write("teams.csv", teams)];
-    let report = world.ingest(&files).await;
+    let report = world.ingest_at(&files, "2025-01-01T12:00:00Z").await;
     assert!(report.files.iter().all(|f| f.num_refused() == 0), "{report:?}");
     assert_eq!(
         world.sql("SELECT game_id, home_score, away_score FROM games").await,

@@ -45,11 +45,16 @@ impl World {
     }
 
     pub(crate) async fn ingest(&self, paths: &[PathBuf]) -> IngestReport {
-        self.ingest_at(paths, NOW).await
+        self.run(paths, IngestOptions::at(at(NOW))).await
     }
 
+    /// Simulated days, whose quotes go on after the moment of the prediction.
     pub(crate) async fn ingest_at(&self, paths: &[PathBuf], now: &str) -> IngestReport {
-        let report = run(&self.warehouse, paths, IngestOptions::at(at(now)), |_| {}).await.unwrap();
+        self.run(paths, IngestOptions::simulated(at(now))).await
+    }
+
+    async fn run(&self, paths: &[PathBuf], options: IngestOptions) -> IngestReport {
+        let report = run(&self.warehouse, paths, options, |_| {}).await.unwrap();
         for file in &report.files {
             assert_eq!(file.read, file.new + file.known + file.num_refused(), "{file:?}");
         }

@@ -9,6 +9,7 @@ mod facts;
 mod feature_incidents;
 mod features;
 mod fixtures;
+mod hostile;
 mod later_data;
 mod lines;
 mod odds;

@@ -68,7 +68,9 @@ async fn real_files_go_in_once_and_add_up() {
     let small: Vec<PathBuf> =
         ["teams", "schedule", "injuries"].iter().map(|folder| data.join(folder)).collect();
     let forced =
-        run(&world.warehouse, &small, IngestOptions { force: true, now: at(NOW) }, |_| {}).await.unwrap();
+        run(&world.warehouse, &small, IngestOptions { force: true, ..IngestOptions::at(at(NOW)) }, |_| {})
+            .await
+            .unwrap();
     for f in &forced.files {
         assert_eq!((f.new, f.read), (0, f.known + f.num_refused()), "{f:?}");
     }

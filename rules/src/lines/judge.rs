@@ -58,7 +58,8 @@ pub(crate) fn judge_all<'q>(
         }
     }
     let standing = one_of_each_book(standing, &mut refused);
-    let survivors = gate.near_the_median(standing, &mut refused);
+    let standing = gate.near_the_median(standing, &mut refused);
+    let survivors = gate.of_one_mind(standing, &mut refused);
     (survivors, refused)
 }
 
@@ -85,6 +86,7 @@ impl Gate<'_> {
         }
         self.before_tip_off(quote, seen)?;
         self.fresh(seen)?;
+        self.of_this_day(quote, seen)?;
         self.priced(quote)
     }
 
@@ -122,6 +124,23 @@ impl Gate<'_> {
         Ok(())
     }
 
+    /// A feed that repeats yesterday carries a fresh snapshot and old changes.
+    fn of_this_day(&self, quote: &Quote, seen: Timestamp) -> Verdict {
+        let limit = self.policy.repeated_after();
+        match quote.market_updated_at.map(|updated| seen.duration_since(updated)) {
+            Some(unchanged) if unchanged > limit => {
+                let (unchanged, limit) = (hours(unchanged), hours(limit));
+                Err((
+                    Code::Stale,
+                    format!(
+                        "was changed last {unchanged} h before it was seen, the limit is {limit} h: its book repeats itself"
+                    ),
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn priced(&self, quote: &Quote) -> Verdict {
         let (Some(over), Some(under)) = (&quote.over, &quote.under) else {
             let lacking = if quote.over.is_none() { "over" } else { "under" };
@@ -138,7 +157,6 @@ impl Gate<'_> {
         }
         let (min, max) = self.policy.hold_bounds();
         if !both.hold_within(min, max) {
-            let percent = |share: f64| format!("{:.1} %", share * 100.0);
             let (hold, low, high) =
                 (percent(both.hold()), percent(self.policy.hold_min), percent(self.policy.hold_max));
             return Err((
@@ -172,6 +190,50 @@ impl Gate<'_> {
         }
         kept
     }
+
+    /// Refuses a quote whose no-vig probability is far from the median of the counting books at the same line. Books
+    /// differ by 4 points in a hundred at most, but for one in a hundred; swapped sides differ by twice the distance from even.
+    fn of_one_mind<'q>(&self, quotes: Vec<&'q Quote>, refused: &mut Vec<CodeNote>) -> Vec<&'q Quote> {
+        let mut by_line: BTreeMap<i32, Vec<f64>> = BTreeMap::new();
+        for quote in quotes.iter().filter(|q| self.policy.counts(book_of(q))) {
+            by_line.entry(quote.line.half_points()).or_default().extend(no_vig_over(quote));
+        }
+        by_line.values_mut().for_each(|list| list.sort_by(f64::total_cmp));
+        let mut kept = Vec::with_capacity(quotes.len());
+        for quote in quotes {
+            let books = by_line.get(&quote.line.half_points()).map_or(&[][..], Vec::as_slice);
+            let (Some(median), Some(own)) = (median_of_sorted(books), no_vig_over(quote)) else {
+                kept.push(quote);
+                continue;
+            };
+            let limit = self.policy.outlier_probability;
+            // Written so that a limit that is no number refuses.
+            if books.len() < self.policy.outlier_min_books || (own - median).abs() <= limit {
+                kept.push(quote);
+                continue;
+            }
+            let (own, median, limit) = (percent(own), percent(median), percent(limit));
+            let n = books.len();
+            let why = format!(
+                "gives the over {own}, the median of {n} books at this line is {median}; the limit is {limit} apart: are its sides swapped?"
+            );
+            refused.push(note(quote, Code::Outlier, why));
+        }
+        kept
+    }
+}
+
+fn no_vig_over(quote: &Quote) -> Option<f64> {
+    TwoSided::of(quote.over.as_ref()?, quote.under.as_ref()?).map(TwoSided::no_vig_over)
+}
+
+fn median_of_sorted(values: &[f64]) -> Option<f64> {
+    let low = values.get(values.len().checked_sub(1)? / 2)?;
+    Some((low + values.get(values.len() / 2)?) / 2.0)
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
 }
 
 /// Book and instant of a quote; without book, event or snapshot it is a placeholder, whatever its number.

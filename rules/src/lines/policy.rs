@@ -23,6 +23,9 @@ pub struct LinePolicy {
     pub stale_hours_backfill: u32,
     /// A quote this much older than its event's newest snapshot is stale, in minutes: the book took it down.
     pub behind_newest_minutes: u32,
+    /// A quote that its book changed last so many hours before it was seen repeats an earlier day: books confirm what they
+    /// offer every few minutes.
+    pub repeated_hours: u32,
     /// The longest favourite a main line may have, American.
     pub price_min_american: i64,
     /// The longest underdog a main line may have, American.
@@ -35,6 +38,9 @@ pub struct LinePolicy {
     pub outlier_distance: f64,
     /// … or further than this share of the median, whichever is more.
     pub outlier_share: f64,
+    /// A no-vig probability further than this from the median of the books at the same line is an outlier too: what a book
+    /// says whose sides are swapped.
+    pub outlier_probability: f64,
     /// How many counting books a median needs before it judges anybody.
     pub outlier_min_books: usize,
 }
@@ -53,12 +59,14 @@ impl Default for LinePolicy {
             stale_hours: 12,
             stale_hours_backfill: 24,
             behind_newest_minutes: 90,
+            repeated_hours: 12,
             price_min_american: -600,
             price_max_american: 400,
             hold_min: 0.01,
             hold_max: 0.13,
             outlier_distance: 2.0,
             outlier_share: 0.12,
+            outlier_probability: 0.07,
             outlier_min_books: 3,
         }
     }
@@ -121,6 +129,11 @@ impl LinePolicy {
     /// Age behind the event's newest snapshot up to which a quote still stands.
     pub(crate) fn behind_newest(&self) -> SignedDuration {
         SignedDuration::from_mins(i64::from(self.behind_newest_minutes))
+    }
+
+    /// Time from a book's last change to when it was seen up to which a quote is of that day.
+    pub(crate) fn repeated_after(&self) -> SignedDuration {
+        SignedDuration::from_hours(i64::from(self.repeated_hours))
     }
 
     /// Bounds of the margin in millionths, so that the comparison is exact; NaN becomes 0 and refuses everything.
@@ -188,12 +201,14 @@ mod tests {
             "stale_hours = 1",
             "stale_hours_backfill = 1",
             "behind_newest_minutes = 1",
+            "repeated_hours = 1",
             "price_min_american = -1000",
             "price_max_american = 1000",
             "hold_min = 0.0",
             "hold_max = 0.2",
             "outlier_distance = 9.0",
             "outlier_share = 0.5",
+            "outlier_probability = 0.5",
             "outlier_min_books = 9",
         ] {
             assert_ne!(toml::from_str::<LinePolicy>(change).unwrap().fingerprint_text(), base, "{change}");

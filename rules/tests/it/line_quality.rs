@@ -141,6 +141,7 @@ fn print_figures(real: &Real, wanted: Option<&Market>) {
         a => 100.0 / (100.0 + a),
     };
     let (mut holds, mut sides, mut distances) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut minds, mut ages) = (Vec::new(), Vec::new());
     for ((_, market, _), snapshots) in &real.quotes {
         for quotes in snapshots.values().filter(|_| wanted.is_none_or(|w| w == market)) {
             let mains: Vec<&Quote> =
@@ -149,8 +150,10 @@ fn print_figures(real: &Real, wanted: Option<&Market>) {
                 let (over, under) =
                     (implied(quote.over.as_ref().unwrap()), implied(quote.under.as_ref().unwrap()));
                 holds.push(over + under - 1.0);
+                ages.extend(hours_unchanged(quote));
                 sides.push(over.max(under));
             }
+            minds.extend(distances_of_minds(&mains, implied));
             let mut lines: Vec<f64> = mains
                 .iter()
                 .filter(|q| q.book.as_deref() != Some("bovada"))
@@ -167,6 +170,29 @@ fn print_figures(real: &Real, wanted: Option<&Market>) {
     println!("| margin, {name} | {} |", quantiles(holds));
     println!("| likelier side, {name} | {} |", quantiles(sides));
     println!("| distance from the median, {name} | {} |", quantiles(distances));
+    println!("| no-vig over from the median at the line, {name} | {} |", quantiles(minds));
+    println!("| hours unchanged when seen, {name} | {} |", quantiles(ages));
+}
+
+/// How long its book had left a quote unchanged when it was seen, where the source says so.
+fn hours_unchanged(quote: &Quote) -> Option<f64> {
+    Some(quote.snapshot_at?.duration_since(quote.market_updated_at?).as_secs_f64() / 3600.0)
+}
+
+/// How far each quote's no-vig probability is from the median at its line, where three books or more stand there.
+fn distances_of_minds(mains: &[&Quote], implied: impl Fn(&proto::Price) -> f64) -> Vec<f64> {
+    let mut by_line: BTreeMap<i32, Vec<f64>> = BTreeMap::new();
+    for quote in mains.iter().filter(|q| q.book.as_deref() != Some("bovada")) {
+        let (over, under) = (implied(quote.over.as_ref().unwrap()), implied(quote.under.as_ref().unwrap()));
+        by_line.entry(quote.line.half_points()).or_default().push(over / (over + under));
+    }
+    by_line.retain(|_, minds| minds.len() >= 3);
+    let distances = by_line.into_values().flat_map(|mut minds| {
+        minds.sort_by(f64::total_cmp);
+        let median = (minds[(minds.len() - 1) / 2] + minds[minds.len() / 2]) / 2.0;
+        minds.into_iter().map(move |mind| (mind - median).abs())
+    });
+    distances.collect()
 }
 
 const LINE_CODES: [Code; 11] = [

@@ -329,7 +329,7 @@ async fn look_at_files(paths: &[PathBuf]) -> Result<Vec<Check>, Failure> {
 async fn try_files(paths: &[PathBuf], folder: &Path) -> Result<IngestReport, Failure> {
     let url = WarehouseUrl::sqlite(folder.join("try.db"));
     let warehouse = Warehouse::open(&url, rules::contract()).await.map_err(super::tables::failure)?;
-    let options = IngestOptions { now: Timestamp::now(), force: true };
+    let options = IngestOptions { force: true, ..IngestOptions::at(Timestamp::now()) };
     let report = ingest::run(&warehouse, paths, options, |_| {}).await.map_err(stage_failure);
     warehouse.close().await;
     report

@@ -36,6 +36,12 @@ pub(crate) struct IngestArgs {
     #[arg(long)]
     force: bool,
 
+    /// Take rows that are dated later than now
+    ///
+    /// As those of simulated days are. Without it they are refused as clock_ahead: a clock is wrong.
+    #[arg(long)]
+    ahead: bool,
+
     /// List every file, not only those that need a look
     #[arg(long)]
     files: bool,
@@ -67,7 +73,7 @@ pub(crate) async fn ingest(args: &IngestArgs, config: &Config, out: Output) -> R
         }
     }
     let warehouse = open_or_make(config).await?;
-    let options = IngestOptions { now: Timestamp::now(), force: args.force };
+    let options = IngestOptions { now: Timestamp::now(), force: args.force, ahead: args.ahead };
     let report = run(&warehouse, &args.paths, options).await?;
     out.either(&report, |report| page(report, args.files))?;
     Ok(exit(&report))

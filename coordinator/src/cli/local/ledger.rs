@@ -154,7 +154,7 @@ async fn retry(warehouse: &Warehouse, id: i64, out: Output) -> Result<Exit, Fail
             Failure::new(Exit::NotFound, format!("`{}` is no longer at {was}", entry.row.source_file));
         return Err(failure.hint("`tipoff ingest --force PATH` reads it from where it is now"));
     };
-    let options = IngestOptions { now: Timestamp::now(), force: true };
+    let options = IngestOptions { force: true, ..IngestOptions::at(Timestamp::now()) };
     let report = ingest::run(warehouse, &[path], options).await?;
     out.either(&report, |report| ingest::page(report, true))?;
     Ok(ingest::exit(&report))

@@ -108,7 +108,7 @@ pub(crate) fn simulate(args: &SimulateArgs, out: Output) -> Result<Exit, Failure
     if !out.json {
         let folder = args.out.display();
         out.say(&format!(
-            "next: tipoff ingest {folder} && tipoff features build --game-date {}",
+            "next: tipoff ingest --ahead {folder} && tipoff features build --game-date {}",
             report.last_day
         ));
         if report.last_day < league_date(Timestamp::now()) {

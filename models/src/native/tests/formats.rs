@@ -117,7 +117,7 @@ fn a_sum_or_product_with_one_number_behind_the_ensemble_is_run() {
 }
 
 /// CatBoost's JSON of one tree: x0 > 1.5 is bit 0, x1 > 2.5 bit 1; missing values of x1 count as above.
-const CATBOOST: &str = r#"{
+pub(super) const CATBOOST: &str = r#"{
   "features_info": {"float_features": [
     {"borders": [1.5], "feature_index": 0, "flat_feature_index": 0, "has_nans": false, "nan_value_treatment": "AsIs"},
     {"borders": [2.5], "feature_index": 1, "flat_feature_index": 1, "has_nans": true, "nan_value_treatment": "AsTrue"}]},

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proto::tables::{GameRow, PlayerGameRow};
-use proto::{GameKey, GameStatus, LeagueGameId, SeasonPhase, TeamCode};
+use proto::{GameKey, GameStatus, LeagueGameId, PlayerLookup, SeasonPhase, TeamCode};
 
 use super::super::harvest::Harvest;
 use super::super::known::Known;
-use super::super::refuse::{BAD_FIELD, DID_NOT_PLAY, Refusal};
+use super::super::refuse::{AMBIGUOUS_PLAYER, BAD_FIELD, DID_NOT_PLAY, Refusal};
 use super::super::table::{Damage, Row, Table, columns};
 use super::each_row;
 use crate::season::{parse_phase, parse_season};
@@ -119,9 +119,11 @@ pub(crate) fn players(table: &mut Table, known: &Known, out: &mut Harvest) -> Re
     let c = Columns::of(&table.header);
     let mut games: BTreeMap<GameKey, (GameSide, Side, Side)> = BTreeMap::new();
     let mut seen = Seen::new();
+    let mut played = Played::default();
     let end = each_row(table, out, |row, out| {
         let side = game.side(row, known, &mut seen)?;
         let line = player_row(row, &c, &side)?;
+        played.check(&line)?;
         let seen = games.entry(side.game).or_insert((side.clone(), Side::default(), Side::default()));
         let total = if side.is_home { &mut seen.1 } else { &mut seen.2 };
         total.points += line.points;
@@ -131,6 +133,40 @@ pub(crate) fn players(table: &mut Table, known: &Known, out: &mut Harvest) -> Re
     });
     out.chunk.implied_games.extend(games.into_values().map(|(side, home, away)| finished(&side, home, away)));
     end
+}
+
+/// Whom a file has seen on the date it is at; files are sorted by date, or nearly so.
+#[derive(Debug, Default)]
+struct Played {
+    date: Option<jiff::civil::Date>,
+    players: HashMap<PlayerLookup, (i64, TeamCode)>,
+}
+
+impl Played {
+    /// On one date a name is one person of one team. A second person under the same name would overwrite the first one's
+    /// night, and a player on two teams would count for both; the row that comes second is refused.
+    fn check(&mut self, line: &PlayerGameRow) -> Result<(), Refusal> {
+        if self.date != Some(line.game_id.date) {
+            self.date = Some(line.game_id.date);
+            self.players.clear();
+        }
+        let this = (line.league_player_id, line.team);
+        let before = *self.players.entry(line.player_lookup.clone()).or_insert(this);
+        let (name, date) = (&line.player_name, line.game_id.date);
+        let sentence = match before {
+            _ if before == this => return Ok(()),
+            (id, team) if id == this.0 => {
+                format!("`{name}` stands in box scores of {team} and of {} on {date}", this.1)
+            }
+            (id, _) => {
+                format!(
+                    "`{name}` is player {id} and player {} on {date}; an alias must tell them apart",
+                    this.0
+                )
+            }
+        };
+        Err(Refusal::new(AMBIGUOUS_PLAYER, sentence))
+    }
 }
 
 fn player_row(row: &Row<'_>, c: &Columns, side: &GameSide) -> Result<PlayerGameRow, Refusal> {

@@ -60,7 +60,10 @@ pub(crate) fn closing(table: &mut Table, known: &Known, out: &mut Harvest) -> Re
 
 /// Just before tip-off, or the date's start when tip-off is unknown.
 fn seen_at(tip_off: Option<Timestamp>, date: jiff::civil::Date) -> Timestamp {
-    tip_off.map_or_else(|| league_time::start_of(date), |tip| tip - SignedDuration::from_secs(1))
+    tip_off.map_or_else(
+        || league_time::start_of(date),
+        |tip| tip.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MIN),
+    )
 }
 
 fn home_spread(row: &Row<'_>, c: &Columns) -> Result<Option<Line>, Refusal> {

@@ -1,13 +1,14 @@
 //! Both shapes of a schedule: one with wall-clock times of the league, one with instants.
 
-use jiff::Timestamp;
+use std::collections::HashMap;
+
 use jiff::civil::Date;
 use proto::tables::GameRow;
-use proto::{GameKey, GameStatus, LeagueGameId, TeamCode, league_time};
+use proto::{GameKey, GameStatus, LeagueGameId, SeasonPhase, TeamCode, league_time};
 
 use super::super::harvest::Harvest;
-use super::super::refuse::{BAD_FIELD, Refusal};
-use super::super::table::{Column, Damage, Row, Table, columns};
+use super::super::refuse::{BAD_FIELD, Refusal, TEAM_TWICE};
+use super::super::table::{Column, Damage, Row, Table, columns, instant};
 use super::each_row;
 use crate::season::parse_season;
 
@@ -26,6 +27,7 @@ columns!(struct Et {
 /// `game_id, game_code, date_et, time_et, … status, … home_team, away_team, home_score, away_score, season`
 pub(crate) fn wall_clock(table: &mut Table, out: &mut Harvest) -> Result<(), Damage> {
     let c = Et::of(&table.header);
+    let mut dates = Dates::default();
     each_row(table, out, |row, out| {
         let date = row.date(c.date)?;
         // Midnight stands for "not known yet".
@@ -47,6 +49,7 @@ pub(crate) fn wall_clock(table: &mut Table, out: &mut Harvest) -> Result<(), Dam
             home_score: scores.0,
             away_score: scores.1,
         };
+        dates.check(&game)?;
         out.chunk.games.push(game, 1);
         Ok(())
     })
@@ -64,10 +67,10 @@ columns!(struct Utc {
 /// `game_id, season_year, … date_est, … datetime_utc, … home_tricode, … away_tricode …`
 pub(crate) fn instants(table: &mut Table, out: &mut Harvest) -> Result<(), Damage> {
     let c = Utc::of(&table.header);
+    let mut dates = Dates::default();
     each_row(table, out, |row, out| {
         let text = row.text(c.instant)?.replacen(' ', "T", 1);
-        let tip_off: Timestamp =
-            text.parse().map_err(|_| Refusal::bad("datetime_utc", &text, "an instant with an offset"))?;
+        let tip_off = instant("datetime_utc", &text)?;
         let date = row.date(c.date)?;
         if league_time::league_date(tip_off) != date {
             let sentence = format!("`date_est` is {date}, tip-off {tip_off} is another league date");
@@ -85,9 +88,44 @@ pub(crate) fn instants(table: &mut Table, out: &mut Harvest) -> Result<(), Damag
             home_score: None,
             away_score: None,
         };
+        dates.check(&game)?;
         out.chunk.games.push(game, 1);
         Ok(())
     })
+}
+
+/// Who plays whom on each date of a file.
+#[derive(Debug, Default)]
+struct Dates {
+    games: HashMap<(Date, TeamCode), GameKey>,
+}
+
+impl Dates {
+    /// No team plays twice on one date: of two such games one is not, and its players would be predicted twice. The one
+    /// that comes second is refused. A game that was put off or called off does not count, and neither does the small
+    /// tournament of the all-star weekend.
+    fn check(&mut self, game: &GameRow) -> Result<(), Refusal> {
+        let is_off = matches!(game.status, GameStatus::Postponed | GameStatus::Cancelled);
+        if is_off || game.phase == SeasonPhase::AllStar {
+            return Ok(());
+        }
+        let key = game.game_id;
+        for team in [key.home, key.away] {
+            match self.games.get(&(key.date, team)) {
+                Some(other) if *other != key => {
+                    return Err(Refusal::new(
+                        TEAM_TWICE,
+                        format!("{team} cannot play {key} and {other} on one date"),
+                    ));
+                }
+                _ => {}
+            }
+        }
+        for team in [key.home, key.away] {
+            self.games.insert((key.date, team), key);
+        }
+        Ok(())
+    }
 }
 
 fn league_id(row: &Row<'_>, column: Column) -> Result<LeagueGameId, Refusal> {

@@ -11,6 +11,8 @@ use crate::ingest::table::{Damage, Lines};
 
 /// Largest single value.
 pub(crate) const MAX_VALUE: usize = 32 << 20;
+/// Bytes that are kept of a value that cannot be used.
+const EXCERPT: usize = 2000;
 
 /// One value of a file, or why there is none.
 #[derive(Debug, PartialEq, Eq)]
@@ -121,6 +123,8 @@ impl Nested {
         }
         self.number += 1;
         let (mut scan, mut value) = (Scan::default(), Vec::new());
+        // A value that is too large is read to its end without being kept, so that the events behind it still go in.
+        let mut is_too_large = false;
         loop {
             let buffer = match self.reader.fill_buf() {
                 Ok(buffer) => buffer,
@@ -131,7 +135,10 @@ impl Nested {
             };
             if buffer.is_empty() {
                 self.ended = true;
-                return Ok(Some(self.broken(TRUNCATED, "the file breaks off inside this value", &value)));
+                return Ok(Some(match is_too_large {
+                    true => self.too_large(&value),
+                    false => self.broken(TRUNCATED, "the file breaks off inside this value", &value),
+                }));
             }
             let mut used = 0;
             let mut whole = false;
@@ -143,18 +150,22 @@ impl Nested {
                     break;
                 }
                 used += 1;
-                value.push(*byte);
+                if !is_too_large && value.len() == MAX_VALUE {
+                    is_too_large = true;
+                    value.truncate(EXCERPT);
+                    value.shrink_to_fit();
+                } else if !is_too_large {
+                    value.push(*byte);
+                }
                 scan.step(*byte);
-                let closed = scan.depth == 0 && !scan.in_string && matches!(byte, b'}' | b']');
-                if closed || value.len() > MAX_VALUE {
+                if scan.depth == 0 && !scan.in_string && matches!(byte, b'}' | b']') {
                     whole = true;
                     break;
                 }
             }
             self.reader.consume(used);
-            if value.len() > MAX_VALUE {
-                self.ended = true;
-                return Ok(Some(self.broken(TOO_LARGE, "the value is larger than any event", &value)));
+            if whole && is_too_large {
+                return Ok(Some(self.too_large(&value)));
             }
             if whole {
                 return Ok(Some(match String::from_utf8(value) {
@@ -204,8 +215,13 @@ impl Nested {
         }
     }
 
+    fn too_large(&self, text: &[u8]) -> Piece {
+        let sentence = format!("the value has more than {MAX_VALUE} bytes, no event is that large");
+        self.broken(TOO_LARGE, &sentence, text)
+    }
+
     fn broken(&self, code: &'static str, sentence: &str, text: &[u8]) -> Piece {
-        let excerpt = String::from_utf8_lossy(&text[..text.len().min(2000)]).into_owned();
+        let excerpt = String::from_utf8_lossy(&text[..text.len().min(EXCERPT)]).into_owned();
         Piece { number: self.number, text: Err((Refusal::new(code, sentence), excerpt)) }
     }
 }
@@ -248,6 +264,17 @@ mod tests {
         ] {
             assert_eq!(cut(text), values, "{text}");
         }
+    }
+
+    #[test]
+    fn a_value_that_is_too_large_costs_itself_only() {
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(MAX_VALUE + 1000));
+        let list = format!("[{{\"b\":1}},{large},{{\"c\":2}}]");
+        assert_eq!(cut(&list), [r#"1 {"b":1}"#, "2 !too_large", r#"3 {"c":2}"#]);
+        assert_eq!(cut(&list[..list.len() - 9]), [r#"1 {"b":1}"#, "2 !too_large", "Truncated"]);
+        assert_eq!(cut(&list[..list.len() - 100]), [r#"1 {"b":1}"#, "2 !too_large"]);
+        let lines = format!("{{\"b\":1}}\n{large}\n{{\"c\":2}}\n");
+        assert_eq!(cut(&lines), [r#"1 {"b":1}"#, "2 !malformed", r#"3 {"c":2}"#]);
     }
 
     #[test]

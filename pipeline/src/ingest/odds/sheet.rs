@@ -18,7 +18,9 @@ use crate::ingest::harvest::{EventOffers, Harvest};
 use crate::ingest::known::{Event, Known, When};
 use crate::ingest::refuse::{BAD_FIELD, NOT_USED, Refusal, TRUNCATED};
 use crate::ingest::source::Source;
-use crate::ingest::table::{Column, Damage, Header, Next, Row, Table, columns, player_market};
+use crate::ingest::table::{
+    Column, Damage, Header, Next, Row, Table, columns, instant, is_of_the_league, player_market,
+};
 
 columns!(struct Columns {
     event_id = "event_id",
@@ -170,7 +172,8 @@ impl Shape {
                 .parse()
                 .map_err(|_| Refusal::bad("timestamp", text, "a moment such as 2025-10-20T14:32:14"))?;
             let at = at.to_zoned(TimeZone::UTC).map_err(|e| Refusal::new(BAD_FIELD, e.to_string()))?;
-            return Ok(Timestamp::from_second(at.timestamp().as_second()).ok());
+            let at = Timestamp::from_second(at.timestamp().as_second()).ok();
+            return Ok(at.filter(|at| is_of_the_league(league_time::league_date(*at))));
         }
         match (row.opt(c.updated), row.opt(c.book_updated)) {
             (Some(_), _) => row.instant(c.updated).map(Some),
@@ -201,7 +204,7 @@ impl Shape {
             book: self.book(row)?,
             market,
             player: crate::ingest::table::player_name("player", player)?,
-            point: crate::ingest::table::point("line", point)?,
+            point: crate::ingest::table::player_point("line", point)?,
             over,
             under,
             updated: self.updated(row)?,
@@ -248,13 +251,15 @@ fn is_source_name(name: &str) -> bool {
 /// The last moment of a league date that is still before tip-off: what a file with only a date surely has seen.
 fn last_moment(date: Date, tip: Timestamp) -> Timestamp {
     let end = date.checked_add(1.day()).map_or(tip, league_time::start_of);
-    end.min(tip) - SignedDuration::from_secs(1)
+    end.min(tip).saturating_sub(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MIN)
 }
 
 fn us_date(text: &str) -> Option<Date> {
     let mut parts = text.split('_');
     let (month, day, year) = (parts.next()?, parts.next()?, parts.next()?);
-    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?).ok()
+    Date::new(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+        .ok()
+        .filter(|date| is_of_the_league(*date))
 }
 
 /// `YYYYMMDD_HHMMSS` in UTC.
@@ -266,7 +271,7 @@ pub(crate) fn stamp(text: &str) -> Option<Timestamp> {
     }
     let (y, mo, d) = (&date[..4], &date[4..6], &date[6..]);
     let (h, mi, s) = (&time[..2], &time[2..4], &time[4..]);
-    format!("{y}-{mo}-{d}T{h}:{mi}:{s}Z").parse().ok()
+    instant("stamp", &format!("{y}-{mo}-{d}T{h}:{mi}:{s}Z")).ok()
 }
 
 /// Where a group ends.
@@ -328,7 +333,7 @@ pub(crate) fn quotes(source: &Source, shape: &Shape, known: &Known, out: &mut Ha
                     group.finish(shape, known, out);
                 }
                 shape.group_key(&row, &mut key);
-                let group = open.entry(key.clone()).or_insert_with(|| Group::new(shape, &row, known));
+                let group = open.entry(key.clone()).or_insert_with(|| Group::new(shape, &row, known, out));
                 if let Err(refusal) = group.take(shape, &row, out) {
                     let date = group.event.as_ref().ok().map(|e| e.game.date);
                     out.tally.refuse(Some(row.line), refusal, &row.excerpt(), 1, date);
@@ -355,8 +360,8 @@ pub(crate) fn quotes(source: &Source, shape: &Shape, known: &Known, out: &mut Ha
 }
 
 impl Group {
-    fn new(shape: &Shape, row: &Row<'_>, known: &Known) -> Self {
-        let event = shape.event(row, known);
+    fn new(shape: &Shape, row: &Row<'_>, known: &Known, out: &mut Harvest) -> Self {
+        let event = shape.event(row, known).and_then(|event| out.claim(&event).map(|()| event));
         let source = row.opt(shape.c.data_source).filter(|name| is_source_name(name)).map(str::to_owned);
         let (offers, outcomes, updates) = (Vec::new(), Vec::new(), Vec::new());
         Self { event, seen_at: None, offers, outcomes, updates, source }

@@ -16,7 +16,7 @@ use crate::ingest::harvest::{EventOffers, Harvest};
 use crate::ingest::known::{Event, Known, When};
 use crate::ingest::refuse::{MALFORMED, NOT_USED, Place, Refusal};
 use crate::ingest::source::Source;
-use crate::ingest::table::{Damage, player_market, player_name, point, price};
+use crate::ingest::table::{Damage, instant, player_market, player_name, player_point, point, price};
 use proto::Code;
 
 /// The only sport there is.
@@ -146,7 +146,7 @@ impl File<'_> {
         };
         let place = Some(number);
         let flat = flatten(raw.bookmakers.as_deref().unwrap_or_default(), place, out);
-        let event = match self.resolve(&raw) {
+        let event = match self.resolve(&raw).and_then(|event| out.claim(&event).map(|()| event)) {
             Ok(event) => event,
             Err(refusal) => {
                 let rows = (flat.len() as u64).max(1);
@@ -271,12 +271,14 @@ fn take(place: Place, one: &Flat<'_>) -> Result<Taken, Refusal> {
     let outcome: RawOutcome<'_> = serde_json::from_str(one.outcome.get())
         .map_err(|e| Refusal::new(MALFORMED, format!("no outcome: {e}")))?;
     let name = outcome.name.as_deref().ok_or_else(|| Refusal::missing("name"))?;
-    let at = point("point", plain(outcome.point, "point")?)?;
+    let at = plain(outcome.point, "point")?;
     if GAME_MARKETS.contains(&market) {
+        let at = point("point", at)?;
         let (market, name) = (market.to_owned(), name.to_owned());
         return Ok(Taken::Game(GameOutcome { place, book, market, name, point: at }));
     }
     let market = player_market(market)?;
+    let at = player_point("point", at)?;
     let price = price("price", plain(outcome.price, "price")?)?;
     let (over, under) = match name {
         "Over" => (Some(price), None),
@@ -299,10 +301,6 @@ fn plain<'a>(raw: Option<&'a RawValue>, field: &str) -> Result<&'a str, Refusal>
 
 fn snapshot(text: Option<&str>) -> Result<Timestamp, Refusal> {
     instant("timestamp", text.ok_or_else(|| Refusal::missing("timestamp"))?)
-}
-
-fn instant(field: &str, text: &str) -> Result<Timestamp, Refusal> {
-    text.parse().map_err(|_| Refusal::bad(field, text, "an instant such as 2024-03-29T23:10:00Z"))
 }
 
 #[cfg(test)]

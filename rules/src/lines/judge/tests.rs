@@ -52,7 +52,9 @@ fn every_code_has_its_edge() {
         (seen("2026-01-23T21:29:59Z"), Some(Code::Stale)),
         (quote("fliff", "24.5", "-110", ""), Some(Code::OneSided)),
         (quote("fliff", "24.5", "", "-110"), Some(Code::OneSided)),
-        (quote("fliff", "24.5", "-600", "400"), None),
+        // Beside the three at 24.5 such prices would be an outlier.
+        (quote("fliff", "25.5", "-600", "400"), None),
+        (quote("fliff", "24.5", "-600", "400"), Some(Code::Outlier)),
         (quote("fliff", "24.5", "-601", "390"), Some(Code::PriceOutOfRange)),
         (quote("fliff", "24.5", "-580", "401"), Some(Code::PriceOutOfRange)),
         (quote("fliff", "24.5", "100", "102"), Some(Code::HoldOutOfRange)),
@@ -155,6 +157,37 @@ fn an_older_snapshot_of_a_book_gives_way() {
     let judged = judged(&[older, quote("fanduel", "24.5", "-110", "-110")]);
     assert_eq!(judged.survivors[0].line.to_string(), "24.5");
     assert_eq!(judged.refused[0].sentence, "fanduel 23.5 was replaced by 24.5 of the same book");
+}
+
+#[test]
+fn swapped_sides_show_beside_the_other_books() {
+    let books = |swapped: (&str, &str)| {
+        let mut quotes: Vec<Quote> =
+            ["draftkings", "fanduel", "betmgm"].map(|book| quote(book, "24.5", "-150", "120")).to_vec();
+        quotes.push(quote("fliff", "24.5", swapped.0, swapped.1));
+        quotes
+    };
+    let found = judged(&books(("120", "-150")));
+    assert_eq!((found.survivors.len(), found.refused[0].code), (3, Code::Outlier));
+    assert_eq!(
+        found.refused[0].sentence,
+        "fliff 24.5 gives the over 43.1 %, the median of 4 books at this line is 56.9 %; the limit is 7.0 % apart: \
+         are its sides swapped?"
+    );
+    assert_eq!(judged(&books(("-130", "102"))).survivors.len(), 4, "an opinion");
+    let elsewhere = [&books(("-150", "120"))[..3], &[quote("fliff", "25.5", "120", "-150")]].concat();
+    assert_eq!(judged(&elsewhere).survivors.len(), 4, "at another line other prices are right");
+    let two = [&books(("-150", "120"))[..1], &[quote("fliff", "24.5", "120", "-150")]].concat();
+    assert_eq!(judged(&two).survivors.len(), 2, "of two nobody knows who is right");
+}
+
+#[test]
+fn a_book_that_repeats_yesterday_is_stale() {
+    let changed = |text: &str| Quote { market_updated_at: Some(at(text)), ..other() };
+    assert_eq!(code_of(changed("2026-01-23T11:00:00Z")), None);
+    assert_eq!(code_of(changed("2026-01-22T23:00:00Z")), Some(Code::Stale));
+    let judged = judged(&[changed("2026-01-22T23:00:00Z")]);
+    assert!(judged.refused[0].sentence.contains("changed last 24 h before it was seen"), "{judged:?}");
 }
 
 #[test]
