@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use coordinator::engine::{BatchDefaults, Context, ContextParts, Instance, run};
+use coordinator::engine::{BatchDefaults, Clock, Context, ContextParts, Instance, LateSettings, run};
 use coordinator::service::{Service, ServiceError, StartOutcome};
 use models::Registry;
 use proto::{BatchId, EndState, LeaseId, OpenerToken, Slate, TicketId};
@@ -120,6 +120,8 @@ async fn service(config: &coordinator::config::Config, seals: &[Mishap]) -> (Ser
         lines: config.lines.clone(),
         timing: config.timing,
         defaults: BatchDefaults { finish_by_ms: 600_000, min_coverage: 0.5, min_minutes: config.min_minutes },
+        late: LateSettings { watch_every: None, event_limit: config.event_limit },
+        clock: Clock::Host,
     };
     let (context, _bells) = Context::new(parts);
     (Service::new(Arc::clone(&context), None), context)
