@@ -124,6 +124,14 @@ pub(crate) async fn count(instance: &Instance, sql: &str) -> i64 {
     table.rows[0][0].as_deref().unwrap_or("0").parse().unwrap()
 }
 
+/// One event of a snapshot in the vendor's order of fields, by whose beginning a file is recognised.
+pub(crate) fn vendor_line(event: &serde_json::Value) -> String {
+    const FIELDS: [&str; 7] =
+        ["id", "sport_key", "sport_title", "commence_time", "home_team", "away_team", "bookmakers"];
+    let fields = FIELDS.map(|name| format!("\"{name}\":{}", event["data"][name])).join(",");
+    format!("{{\"timestamp\":{},\"data\":{{{fields}}}}}\n", event["timestamp"])
+}
+
 fn template(options: &SimOptions) -> PathBuf {
     let key = codec::sha256_hex(format!("{options:?} {:?}", binary_age()).as_bytes());
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("world-{}", &key[..16]));

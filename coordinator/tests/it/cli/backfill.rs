@@ -11,13 +11,18 @@ use pipeline::simulate::SimOptions;
 use serde_json::Value;
 
 use super::{command, tipoff};
-use crate::world::small;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Three weeks of which the last five days have odds, ingested.
+/// Twenty-four days of which the last five have odds, ingested. Nights as large as these have columns that are alive.
 fn league(folder: &Path) -> (Date, Date) {
-    let options = SimOptions { odds_days: 5, games_per_day: 3, ..small() };
+    let options = SimOptions {
+        days: 24,
+        from: "2025-10-22".parse().unwrap(),
+        games_per_day: 6,
+        odds_days: 5,
+        ..SimOptions::ending("2025-11-14".parse().unwrap(), 1)
+    };
     let report = pipeline::simulate::days(&options, &folder.join("files")).unwrap();
     tipoff(folder, &["ingest", "--dir", "data", "files"]).exit(0);
     (report.last_day.checked_sub(4.days()).unwrap(), report.last_day)
@@ -107,7 +112,7 @@ fn incident_51_a_backfill_killed_twice_resumes_and_ends_with_every_date_complete
         assert_eq!(first, Some(from.to_string().as_str()), "dates ascend");
     }
     let last = backfill(folder, from, to).wait_with_output().unwrap();
-    assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stderr));
+    assert!(last.status.success(), "{}", String::from_utf8_lossy(&last.stdout));
     assert_complete(folder);
 
     let again =
@@ -124,7 +129,7 @@ fn two_backfills_at_once_share_the_work() {
     let both = [backfill(folder, from, to), backfill(folder, from, to)];
     for one in both {
         let said = one.wait_with_output().unwrap();
-        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stdout));
     }
     assert_complete(folder);
 }
@@ -156,7 +161,7 @@ fn coverage_says_what_there_is_of_each_day() {
     let status: Vec<_> = days.iter().map(|day| day["status"].as_str().unwrap()).collect();
     assert_eq!(status, ["missing", "complete", "complete", "complete", "complete", "complete"]);
     assert_eq!(report["without_snapshot"], serde_json::json!([before.to_string()]));
-    assert_eq!(days[1]["with_lines"], 3);
+    assert_eq!(days[1]["with_lines"], 6);
     assert!(days[1]["sources"][0]["files"].as_u64().unwrap() >= 2, "{report:#}");
     let page = std::fs::read_to_string(folder.join("page.html")).unwrap();
     assert!(page.contains(&format!("<th>{before}</th>")) && !page.contains("{{"), "the page is whole");

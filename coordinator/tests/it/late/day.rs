@@ -146,7 +146,7 @@ impl Day {
                     market["outcomes"].as_array_mut().unwrap().retain(|outcome| !outcome.is_null());
                 }
             }
-            event.to_string() + "\n"
+            world::vendor_line(&event)
         });
         let text: String = lines.collect();
         self.write(&format!("{}.jsonl", self.now().strftime("%Y%m%d_%H%M%S-arrived")), &text)

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::cli::tipoff;
 use crate::server::{PATIENCE, Server};
-use crate::world::{World, small};
+use crate::world::{World, small, vendor_line};
 
 /// The last look with one player's lines moved, a few minutes later; his lookup.
 fn moved_line(world: &World, number: i64) -> String {
@@ -35,7 +35,7 @@ fn moved_line(world: &World, number: i64) -> String {
                 }
             }
         }
-        text += &(event.to_string() + "\n");
+        text += &vendor_line(&event);
     }
     fs::write(world.dir.path().join(format!("late-{number}.jsonl")), text).unwrap();
     PlayerName::parse(&mover.unwrap()).unwrap().lookup.to_string()
