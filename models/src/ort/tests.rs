@@ -62,6 +62,7 @@ fn open(model: &ModelProto) -> Result<OrtEngine, OrtError> {
 }
 
 /// Whether ONNX Runtime is there; see `models/tests/it/engines.rs`.
+#[allow(clippy::print_stderr)] // a test that is left out says so
 fn has_ort() -> bool {
     let library = super::library();
     let is_required = std::env::var_os("TIPOFF_REQUIRE_ORT").is_some_and(|value| !value.is_empty());
