@@ -19,6 +19,7 @@ use crate::fixtures::Fixture;
 use crate::registry::sha256;
 
 /// Whether ONNX Runtime is there; a machine that must have it and has not fails the test that asks.
+#[allow(clippy::print_stderr)] // a test that is left out says so
 pub(crate) fn has_ort() -> bool {
     match models::ort::library() {
         Ok(_) => true,

@@ -199,7 +199,7 @@ async fn show_3_a_vendor_that_fails_in_every_way_loses_nothing_and_stops_nobody(
         (problem(500, ""), &["unavailable"]),
         (ok("[]").set_delay(Duration::from_secs(5)), &["timed_out"]),
         (ok("<html>try again</html>"), &["not_data"]),
-        (ok(odds("e1", "2024-03-29T18:00:00Z", "1.8")), &[]),
+        (ok(odds("e1", "2024-03-29T10:00:00Z", "1.8")), &[]),
     ];
     let mut rows = 0;
     for (turn, (answer, failed)) in turns.into_iter().enumerate() {

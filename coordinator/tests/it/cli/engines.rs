@@ -19,6 +19,7 @@ fn fixture(name: &str) -> String {
 }
 
 /// Whether ONNX Runtime is there; a machine that must have it and has not fails the test that asks.
+#[allow(clippy::print_stderr)] // a test that is left out says so
 fn has_ort() -> bool {
     let library = models::ort::library();
     let is_required = std::env::var_os("TIPOFF_REQUIRE_ORT").is_some_and(|value| !value.is_empty());

@@ -43,12 +43,14 @@ impl Day {
         let report = pipeline::simulate::days(&options, &dir.path().join("files")).unwrap();
         let day = Self { dir, report, clock: Arc::default() };
         day.set("05:00");
+        // First, because it writes a file of this time.
+        let first_name = day.first_name();
         let first_look = first_look(&day);
         let (looks, morning) = (day.looks(), dir_file(&day, "injuries.csv"));
         let is_known = |file: &&PathBuf| !looks.contains(file) && **file != morning;
         let mut before: Vec<PathBuf> = day.report.files.iter().filter(is_known).cloned().collect();
         // The list is kept up: somebody is on it, and he is well.
-        before.push(day.injury_report(&day.first_name(), "", "available"));
+        before.push(day.injury_report(&first_name, "", "available"));
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let url = format!("sqlite:{}", day.dir.path().join("warehouse.db").display()).parse().unwrap();
             let warehouse = Warehouse::open(&url, rules::contract()).await.unwrap();

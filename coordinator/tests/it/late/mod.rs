@@ -2,5 +2,4 @@
 
 mod day;
 mod events;
-mod killed;
 mod replay;
