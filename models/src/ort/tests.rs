@@ -21,12 +21,14 @@ fn value(name: &str, elem_type: i32, dims: &[Option<i64>]) -> ValueInfoProto {
     ValueInfoProto { name: name.to_owned(), r#type: Some(TypeProto { tensor_type }) }
 }
 
+/// A node by the name `the_OPERATOR`, if it makes the answer; others say what they make, since no name may come twice.
 fn node(op_type: &str, inputs: &[&str], output: &str) -> NodeProto {
     let input = inputs.iter().map(|name| (*name).to_owned()).collect();
+    let what = if output == "points" { String::new() } else { format!("_of_{output}") };
     NodeProto {
         input,
         output: vec![output.to_owned()],
-        name: format!("the_{}", op_type.to_lowercase()),
+        name: format!("the_{}{what}", op_type.to_lowercase()),
         op_type: op_type.to_owned(),
         ..NodeProto::default()
     }
@@ -89,11 +91,11 @@ fn what_no_model_needs_is_refused_by_name_before_any_library_is_asked() {
                     .node
                     .push(NodeProto { attribute: vec![body], ..node("Loop", &["one"], "round") });
             },
-            "`Loop` named `the_loop` runs a graph of its own",
+            "`Loop` named `the_loop_of_round` runs a graph of its own",
         ),
         (
             |model| graph(model).node.push(node("RandomNormalLike", &["features"], "noise")),
-            "`RandomNormalLike` named `the_randomnormallike` draws random numbers",
+            "`RandomNormalLike` named `the_randomnormallike_of_noise` draws random numbers",
         ),
         (|model| graph(model).initializer[0].data_location = 1, "one keeps its data in another file"),
         (
@@ -102,7 +104,7 @@ fn what_no_model_needs_is_refused_by_name_before_any_library_is_asked() {
                 let held = AttributeProto { t: Some(elsewhere), ..AttributeProto::default() };
                 graph(model).node.push(NodeProto { attribute: vec![held], ..node("Constant", &[], "c") });
             },
-            "`Constant` named `the_constant` keeps its data in another file",
+            "`Constant` named `the_constant_of_c` keeps its data in another file",
         ),
         (
             |model| model.functions.push(FunctionProto { name: "ReduceSum".to_owned() }),
@@ -144,7 +146,10 @@ fn what_is_no_table_of_rows_is_refused() {
             "has 1 dimensions",
         ),
         (
-            |model| graph(model).input[0] = value("features", INT64, &[None, Some(2)]),
+            |model| {
+                graph(model).input[0] = value("features", INT64, &[None, Some(2)]);
+                graph(model).output[0] = value("points", INT64, &[None, Some(1)]);
+            },
             "`features` is a tensor of",
         ),
         (|model| graph(model).input.push(value("more", FLOAT, &[None, Some(2)])), "has 2 inputs"),
