@@ -2,7 +2,7 @@
 //!
 //! A model's probability is a float and is taken to six places; from there everything is a fraction of whole numbers and
 //! exact, because two people who check a price by hand must come to the same figure. A property test holds it to
-//! `bigdecimal`, which said the same at a sixth of a slate's whole time: every row of it passes here.
+//! `bigdecimal`, which said the same more slowly; every row of a slate passes here.
 
 use proto::Price;
 

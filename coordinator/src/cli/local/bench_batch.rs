@@ -21,7 +21,7 @@ use crate::service::{PredictionQuery, Service, StartOutcome};
 /// Books quote at most so many players of a game in the simulation.
 const QUOTED_PER_GAME: u32 = 24;
 
-/// How often the batch is looked at: a look costs the two cores a third of a millisecond, so not more often.
+/// How often the batch is looked at: looks run on the cores that are measured, so not more often.
 const LOOK_EVERY: Duration = Duration::from_millis(3);
 
 /// Arguments of `tipoff bench batch`.
