@@ -1,19 +1,11 @@
--- $1 batch, $2 sport, $3 date, $4 generation, $5 now, $6 whether it was published, $7 and $8 the range of the slate's game ids
-WITH published AS (
+-- $1 batch, $2 sport, $3 date, $4 generation, $5 now, $6 whether it was published
+WITH carried AS (
     SELECT game_id, player_lookup, count(*) AS num_rows
-    FROM staged_rows
-    WHERE $6
+    FROM active_predictions
+    WHERE $6 AND game_date = $3
+        AND generation <> $4
+        AND (+market, +system_id) IN (SELECT market, system_id FROM staged_wanted)
     GROUP BY game_id, player_lookup
-),
--- As in carried.sql.
-carried AS (
-    SELECT p.game_id, p.player_lookup, count(*) AS num_rows
-    FROM predictions p
-    WHERE $6 AND p.is_active
-        AND p.game_id >= $7 AND p.game_id < $8
-        AND p.generation <> $4
-        AND (+p.market, +p.system_id) IN (SELECT market, system_id FROM staged_wanted)
-    GROUP BY p.game_id, p.player_lookup
 )
 INSERT INTO job_outcomes (
     batch_id, player_lookup, game_id, sport, game_date, generation, name, outcome, code, sentence, codes, attempts,
@@ -21,7 +13,8 @@ INSERT INTO job_outcomes (
 )
 SELECT
     $1, o.player_lookup, o.game_id, $2, $3, $4, o.name, o.outcome, o.code, o.sentence, o.codes, o.attempts,
-    o.rows_owed, coalesce(p.num_rows, 0), coalesce(c.num_rows, 0), o.inputs_sha256, $5
+    o.rows_owed,
+    CASE WHEN $6 AND o.game_id NOT IN (SELECT game_id FROM staged_started) THEN o.rows_staged ELSE 0 END,
+    coalesce(c.num_rows, 0), o.inputs_sha256, $5
 FROM staged_outcomes o
-LEFT JOIN published p ON p.game_id = o.game_id AND p.player_lookup = o.player_lookup
 LEFT JOIN carried c ON c.game_id = o.game_id AND c.player_lookup = o.player_lookup

@@ -167,11 +167,8 @@ async fn players(
 }
 
 async fn predictions(conn: &mut Conn, range: Range) -> Result<BTreeMap<GameKey, (u64, u64)>> {
-    let (first, _) = text::game_id_range(range.from);
-    let (_, end) = text::game_id_range(range.to);
     let sql = include_str!("../sql/coverage/predictions.sql");
-    let args = Args::default().with(first).with(end);
-    let rows = fetch(conn, sql, args, "predictions", "count predictions", |r| {
+    let rows = fetch(conn, sql, range.args(), "active_predictions", "count predictions", |r| {
         Ok((r.parsed()?, (r.narrow()?, r.narrow()?)))
     });
     Ok(rows.await?.into_iter().collect())

@@ -36,6 +36,7 @@ pub mod leases;
 pub mod marks;
 pub mod predictions;
 pub mod publish;
+mod published;
 pub mod runs;
 pub mod settling;
 pub mod slate;

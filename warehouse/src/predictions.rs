@@ -6,14 +6,13 @@ use proto::{
     BatchId, CodeNote, GameKey, JobId, Line, Market, OutcomeKind, PlayerLookup, Recommendation, RowKey,
     RunMode, Slate, Sport, SystemId,
 };
-use sqlx::{QueryBuilder, Sqlite};
 
 use crate::Warehouse;
-use crate::error::{Doing, Error, Result};
+use crate::error::Result;
 use crate::history::{Args, fetch};
 use crate::publish::JobOutcome;
 use crate::sqlite::reader::Reader;
-use crate::text;
+use crate::{published, text};
 
 /// Largest page.
 pub const MAX_PAGE: u32 = 10_000;
@@ -130,32 +129,16 @@ pub struct StoredOutcome {
     pub carried: u64,
 }
 
-const COLUMNS: &str = include_str!("../sql/prediction_columns.sql");
-
 impl Warehouse {
     /// Reads a page of predictions.
     pub async fn predictions(&self, filter: &PredictionFilter) -> Result<PredictionPage> {
-        let limit = if filter.limit == 0 { MAX_PAGE } else { filter.limit.min(MAX_PAGE) };
-        let mut query = select(filter)?;
-        query
-            .push(" ORDER BY game_id, player_lookup, market, system_id, generation LIMIT ")
-            .push_bind(limit + 1);
         let mut tx = self.store().read().await?;
-        let found = query.build().fetch_all(&mut *tx).await.doing("read predictions")?;
-        let more = found.len() > limit as usize;
-        let rows: Vec<StoredPrediction> = found
-            .iter()
-            .take(limit as usize)
-            .map(|row| stored(&mut Reader::new(row, "predictions")))
-            .collect::<Result<_>>()?;
-        let next = if more { rows.last().map(cursor) } else { None };
-        Ok(PredictionPage { rows, next })
+        published::page(&mut tx, filter).await
     }
 
     /// The active rows of a slate, by key.
     pub async fn active_rows(&self, slate: Slate) -> Result<Vec<ActiveRow>> {
-        let (from, to) = text::game_id_range(slate.game_date);
-        let args = Args::default().with(from).with(to).with(slate.sport.as_str());
+        let args = Args::default().with(text::date(slate.game_date)).with(slate.sport.as_str());
         let mut tx = self.store().read().await?;
         let sql = include_str!("../sql/active_rows.sql");
         fetch(&mut tx, sql, args, "predictions", "read the active rows", active_row).await
@@ -176,108 +159,6 @@ impl Warehouse {
         let sql = include_str!("../sql/newest_outcomes.sql");
         fetch(&mut tx, sql, args, "job_outcomes", "read the newest outcomes", outcome).await
     }
-}
-
-fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
-    let mut query = QueryBuilder::new(COLUMNS);
-    query.push(" FROM predictions WHERE TRUE");
-    if let Some(date) = filter.game_date {
-        let (from, to) = text::game_id_range(date);
-        query.push(" AND game_id >= ").push_bind(from).push(" AND game_id < ").push_bind(to);
-        // Game ids begin with the date. Said twice it leads past the index of active rows, through every generation.
-        if filter.active != Some(true) {
-            query.push(" AND game_date = ").push_bind(text::date(date));
-        }
-    }
-    if let Some(player) = &filter.player {
-        query.push(" AND player_lookup = ").push_bind(player.to_string());
-    }
-    if let Some(market) = &filter.market {
-        query.push(" AND market = ").push_bind(market.to_string());
-    }
-    if let Some(system) = &filter.system {
-        query.push(" AND system_id = ").push_bind(system.to_string());
-    }
-    match filter.active {
-        Some(true) => query.push(" AND is_active"),
-        Some(false) => query.push(" AND NOT is_active"),
-        None => &mut query,
-    };
-    if let Some(generation) = filter.generation {
-        query.push(" AND generation = ").push_bind(i64::try_from(generation).unwrap_or(i64::MAX));
-    }
-    if let Some(after) = &filter.after {
-        let [game, player, market, system, generation] = parts(after)?;
-        let generation: i64 = generation.parse().map_err(|_| bad_cursor(after))?;
-        query.push(" AND (game_id, player_lookup, market, system_id, generation) > (");
-        query.push_bind(game.to_owned()).push(", ").push_bind(player.to_owned()).push(", ");
-        query.push_bind(market.to_owned()).push(", ").push_bind(system.to_owned()).push(", ");
-        query.push_bind(generation).push(")");
-    }
-    Ok(query)
-}
-
-fn cursor(row: &StoredPrediction) -> String {
-    format!("{}|{}|{}|{}|{}", row.game_id, row.player_lookup, row.market, row.system_id, row.generation)
-}
-
-fn parts(cursor: &str) -> Result<[&str; 5]> {
-    let parts: Vec<&str> = cursor.split('|').collect();
-    parts.try_into().map_err(|_| bad_cursor(cursor))
-}
-
-fn bad_cursor(cursor: &str) -> Error {
-    let shown: String = cursor.chars().take(80).collect();
-    Error::Statement { why: format!("`{shown}` is not a cursor of this list; begin again without one") }
-}
-
-fn stored(r: &mut Reader<'_>) -> Result<StoredPrediction> {
-    Ok(StoredPrediction {
-        prediction_id: r.text()?,
-        batch_id: r.parsed()?,
-        generation: r.narrow()?,
-        sport: r.parsed()?,
-        game_date: r.date()?,
-        game_id: r.parsed()?,
-        player_lookup: r.parsed()?,
-        market: r.parsed()?,
-        system_id: r.parsed()?,
-        prediction_run_mode: r.parsed()?,
-        model_sha256: r.text()?,
-        inputs_sha256: r.text()?,
-        predicted_value: r.real()?,
-        half_points: r.narrow()?,
-        line: r.real()?,
-        line_source: r.text()?,
-        line_source_api: r.text()?,
-        book: r.text()?,
-        was_line_fallback: r.flag()?,
-        over_price: r.text()?,
-        under_price: r.text()?,
-        line_snapshot_at: r.instant()?,
-        line_minutes_before_game: r.int()?,
-        consensus_line: r.opt_real()?,
-        line_spread: r.opt_real()?,
-        no_vig_over: r.real()?,
-        over_probability: r.opt_real()?,
-        over_expected_value: r.opt_real()?,
-        under_expected_value: r.opt_real()?,
-        over_fair_price: r.opt_text()?,
-        line_margin: r.real()?,
-        recommendation: r.parsed()?,
-        feature_quality_score: r.real()?,
-        default_feature_count: r.narrow()?,
-        in_sample: r.flag()?,
-        as_of: r.instant()?,
-        predicted_at: r.instant()?,
-        row_sha256: r.text()?,
-        is_active: r.flag()?,
-        invalidation_reason: r.opt_text()?,
-        invalidated_at: r.opt_instant()?,
-        superseded_by: r.opt_text()?,
-        superseded_at: r.opt_instant()?,
-        created_at: r.instant()?,
-    })
 }
 
 pub(crate) fn active_row(r: &mut Reader<'_>) -> Result<ActiveRow> {

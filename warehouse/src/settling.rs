@@ -29,11 +29,9 @@ impl Warehouse {
 
     /// How many rows of a slate are active.
     pub async fn active_count(&self, slate: Slate) -> Result<u64> {
-        let (from, to) = text::game_id_range(slate.game_date);
         let mut tx = self.store().read().await?;
         let count: i64 = sqlx::query_scalar(include_str!("../sql/active_count.sql"))
-            .bind(from)
-            .bind(to)
+            .bind(text::date(slate.game_date))
             .fetch_one(&mut *tx)
             .await
             .doing("count active rows")?;

@@ -15,7 +15,7 @@ use proto::{JobId, Line, Market, PlayerLookup, Price, Quote, Slate, TeamCode};
 use sqlx::query_scalar;
 
 use crate::completeness::{self, Completeness};
-use crate::error::{Doing, Result};
+use crate::error::{Doing, Error, Result};
 use crate::history::{self, Args, EventTip, fetch};
 use crate::sqlite::Conn;
 use crate::sqlite::reader::Reader;
@@ -200,9 +200,9 @@ async fn quotes_of(
                 .with(text::instant(quotes_end(game.tip_off)));
             let sql = include_str!("../sql/slate_quotes.sql");
             let players =
-                fetch(conn, sql, args, "lines", "read quotes", |r| player_quotes(r, &event.event_id, market))
+                fetch(conn, sql, args, "lines", "read quotes", |r| event_quotes(r, &event.event_id, market))
                     .await?;
-            for (player, found) in players {
+            for (player, found) in players.into_iter().flatten() {
                 let id = JobId { player, game: game.row.game_id };
                 match quotes.entry(id) {
                     Entry::Vacant(place) => {
@@ -227,55 +227,73 @@ impl PlayerQuotes {
 
 /// One element of the list in `slate_quotes.sql`. Flags are 0 or 1 there.
 #[derive(serde::Deserialize)]
-struct ListedQuote<'a>(
-    #[serde(borrow)] Cow<'a, str>,
-    i32,
-    Option<Price>,
-    Option<Price>,
-    Option<Timestamp>,
-    Option<Timestamp>,
-    u8,
-    #[serde(borrow)] Cow<'a, str>,
-    u8,
-    u8,
-);
+struct ListedQuote<'a> {
+    #[serde(borrow)]
+    player_lookup: Cow<'a, str>,
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    resolved: u8,
+    #[serde(borrow)]
+    book: Cow<'a, str>,
+    half_points: i32,
+    over: Option<Price>,
+    under: Option<Price>,
+    snapshot_at: Option<Timestamp>,
+    updated_at: Option<Timestamp>,
+    is_main: u8,
+    #[serde(borrow)]
+    source: Cow<'a, str>,
+    is_newest: u8,
+    is_opening: u8,
+}
 
-fn player_quotes(
+/// The quotes of one event and market by player.
+fn event_quotes(
     r: &mut Reader<'_>,
     event_id: &str,
     market: &Market,
-) -> Result<(PlayerLookup, PlayerQuotes)> {
-    let player = r.parsed()?;
-    let mut found =
-        PlayerQuotes { name: r.text()?, resolved: r.flag()?, quotes: Vec::new(), openings: Vec::new() };
+) -> Result<BTreeMap<PlayerLookup, PlayerQuotes>> {
     let listed: Vec<ListedQuote<'_>> = r.json()?;
-    for ListedQuote(book, half_points, over, under, snapshot_at, updated_at, main, source, newest, opening) in
-        listed
-    {
+    let mut players: BTreeMap<Cow<'_, str>, PlayerQuotes> = BTreeMap::new();
+    for listed in listed {
         let quote = Quote {
-            book: Some(book.into_owned()).filter(|book| !book.is_empty()),
+            book: Some(listed.book.into_owned()).filter(|book| !book.is_empty()),
             event_id: Some(event_id.to_owned()).filter(|id| !id.is_empty()),
             market: market.clone(),
-            line: Line::from_half_points(half_points),
-            over,
-            under,
-            snapshot_at,
-            market_updated_at: updated_at,
-            is_main: main == 1,
-            source: source.into_owned(),
+            line: Line::from_half_points(listed.half_points),
+            over: listed.over,
+            under: listed.under,
+            snapshot_at: listed.snapshot_at,
+            market_updated_at: listed.updated_at,
+            is_main: listed.is_main == 1,
+            source: listed.source.into_owned(),
         };
-        if opening == 1 && quote.is_main {
+        let found = players.entry(listed.player_lookup).or_insert_with(|| PlayerQuotes {
+            name: listed.name.as_ref().to_owned(),
+            resolved: false,
+            quotes: Vec::new(),
+            openings: Vec::new(),
+        });
+        if *found.name > *listed.name {
+            found.name = listed.name.into_owned();
+        }
+        found.resolved |= listed.resolved == 1;
+        if listed.is_opening == 1 && quote.is_main {
             found.openings.push(quote.clone());
         }
-        if newest == 1 {
+        if listed.is_newest == 1 {
             found.quotes.push(quote);
         }
     }
     // An aggregate promises no order.
-    for quotes in [&mut found.quotes, &mut found.openings] {
+    for quotes in players.values_mut().flat_map(|found| [&mut found.quotes, &mut found.openings]) {
         quotes.sort_by(|a, b| (&a.book, a.snapshot_at, a.line).cmp(&(&b.book, b.snapshot_at, b.line)));
     }
-    Ok((player, found))
+    let keyed = players.into_iter().map(|(player, found)| match player.parse() {
+        Ok(player) => Ok((player, found)),
+        Err(why) => Err(Error::Corrupt { table: "lines", why: format!("{why}") }),
+    });
+    keyed.collect()
 }
 
 /// Everybody whose team plays and who played lately, and whoever of the quoted ever played.

@@ -17,13 +17,6 @@ pub(crate) fn date(on: Date) -> String {
     on.to_string()
 }
 
-/// The bounds `from <= game_id < to` of all games of a date, since a game id begins with it.
-pub(crate) fn game_id_range(on: Date) -> (String, String) {
-    let day = format!("{:04}{:02}{:02}", on.year(), on.month(), on.day());
-    // The character after `_` in ASCII is a back-tick.
-    (format!("{day}_"), format!("{day}`"))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
@@ -43,13 +36,5 @@ mod tests {
         assert!(texts.windows(2).all(|pair| pair[0] < pair[1]), "{texts:?}");
         assert_eq!(texts[0], "2026-01-23T18:00:00.000000Z");
         assert_eq!(instant("2026-01-23T18:00:00.1234569Z".parse().unwrap()), "2026-01-23T18:00:00.123456Z");
-    }
-
-    #[test]
-    fn a_date_bounds_its_games() {
-        let (from, to) = game_id_range("2026-01-23".parse().unwrap());
-        let id = "20260123_BOS_NYK";
-        assert!(from.as_str() <= id && id < to.as_str());
-        assert!("20260124_BOS_NYK" >= to.as_str() && "20260122_BOS_NYK" < from.as_str());
     }
 }

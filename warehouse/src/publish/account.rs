@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proto::outcome::OutcomeCounts;
-use proto::{Code, CodeNote, JobId, OutcomeKind};
+use proto::{Code, CodeNote, GameKey, JobId, Market, OutcomeKind, SystemId};
 
 use crate::error::{Error, Result};
 
@@ -39,6 +39,17 @@ pub(crate) struct Account {
     pub(crate) rows_staged: u64,
     /// Rows owed for which there is none, by code.
     pub(crate) refused: BTreeMap<String, u64>,
+    /// Staged rows by what a receipt counts them by.
+    pub(crate) groups: BTreeMap<Group, u64>,
+}
+
+/// What a receipt counts rows by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Group {
+    pub(crate) game: GameKey,
+    pub(crate) market: Market,
+    pub(crate) system_id: SystemId,
+    pub(crate) line_source: String,
 }
 
 impl Account {

@@ -1,6 +1,6 @@
 //! What the verdict does to the tables: short statements inside the one transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use proto::codec::sha256_of_sorted;
@@ -132,16 +132,17 @@ impl Ruling<'_> {
 
     async fn publish(&self, conn: &mut Conn) -> Result<Effect> {
         let mut effect = Effect { refused: self.account.refused.clone(), ..Effect::default() };
-        let late = self.drop_started(conn).await?;
+        let started = self.drop_started(conn).await?;
+        let late = self.count_groups(&started, &mut effect);
         if late > 0 {
             effect.refused.insert(GAME_STARTED.to_owned(), late);
         }
         effect.refused.retain(|_, count| *count > 0);
-        self.supersede(conn).await?;
-        crash::point("verdict.superseded");
-        effect.invalidated = self.invalidate(conn).await?;
         effect.published = self.insert(conn).await?;
         crash::point("verdict.inserted");
+        self.take_over(conn).await?;
+        crash::point("verdict.superseded");
+        effect.invalidated = self.invalidate(conn).await?;
         // Incident 27: rows that were staged and did not arrive are a failure, never a success with zero rows.
         if effect.published != self.account.rows_staged - late {
             return Err(Error::Inconsistent {
@@ -152,71 +153,101 @@ impl Ruling<'_> {
             });
         }
         effect.carried = self.carried(conn).await?;
-        self.group(conn, &mut effect).await?;
         self.move_slate(conn).await?;
         Ok(effect)
     }
 
-    /// A live run leaves games alone that have begun by the warehouse's clock; a backfill is exempt. Answers how
-    /// many staged rows that costs.
-    async fn drop_started(&self, conn: &mut Conn) -> Result<u64> {
+    /// A live run leaves games alone that have begun by the warehouse's clock; a backfill is exempt. Answers which.
+    async fn drop_started(&self, conn: &mut Conn) -> Result<BTreeSet<GameKey>> {
         let date = self.head.slate.game_date;
         if date < league_date(self.now) {
-            return Ok(0);
+            return Ok(BTreeSet::new());
         }
         let tips = history::tips_on(conn, date, self.now).await?;
         let started: Vec<GameKey> =
             tips.into_iter().filter(|(_, tip)| *tip <= self.now).map(|(game, _)| game).collect();
+        if started.is_empty() {
+            return Ok(BTreeSet::new());
+        }
         bulk::insert(conn, &STARTED, &started, |game, cells| {
             cells.text(game);
         })
         .await?;
-        let done = sqlx::query(include_str!("../../sql/drop_started.sql"))
-            .execute(conn)
-            .await
-            .doing("leave out games that have begun")?;
-        Ok(done.rows_affected())
+        for sql in
+            [include_str!("../../sql/drop_started.sql"), include_str!("../../sql/drop_started_lines.sql")]
+        {
+            sqlx::query(sql).execute(&mut *conn).await.doing("leave out games that have begun")?;
+        }
+        Ok(started.into_iter().collect())
     }
 
-    async fn supersede(&self, conn: &mut Conn) -> Result<()> {
-        let (from, to) = text::game_id_range(self.head.slate.game_date);
-        sqlx::query(include_str!("../../sql/supersede.sql"))
-            .bind(text::instant(self.now))
-            .bind(from)
-            .bind(to)
+    /// Counts the rows that will be written by what the receipt lists them by; answers how many come too late.
+    fn count_groups(&self, started: &BTreeSet<GameKey>, effect: &mut Effect) -> u64 {
+        let mut late = 0;
+        for (group, count) in &self.account.groups {
+            if started.contains(&group.game) {
+                late += count;
+                continue;
+            }
+            *effect.by_system.entry(group.system_id.to_string()).or_default() += count;
+            *effect.by_market.entry(group.market.to_string()).or_default() += count;
+            *effect.by_game.entry(group.game.to_string()).or_default() += count;
+            *effect.by_line_source.entry(group.line_source.clone()).or_default() += count;
+        }
+        late
+    }
+
+    /// The new rows become the active ones of their keys.
+    async fn take_over(&self, conn: &mut Conn) -> Result<()> {
+        sqlx::query(include_str!("../../sql/take_over.sql"))
+            .bind(text::date(self.head.slate.game_date))
+            .bind(as_i64(self.generation()))
             .execute(conn)
             .await
-            .doing("supersede the active rows")?;
+            .doing("take over from the active rows")?;
         Ok(())
     }
 
     async fn invalidate(&self, conn: &mut Conn) -> Result<BTreeMap<String, u64>> {
-        let (from, to) = text::game_id_range(self.head.slate.game_date);
+        let date = text::date(self.head.slate.game_date);
         let mut invalidated = BTreeMap::new();
         for code in INVALIDATING {
             let done = sqlx::query(include_str!("../../sql/invalidate.sql"))
                 .bind(text::instant(self.now))
                 .bind(code.as_str())
-                .bind(&from)
-                .bind(&to)
+                .bind(&date)
                 .execute(&mut *conn)
                 .await
                 .doing("invalidate rows")?;
-            if done.rows_affected() > 0 {
-                invalidated.insert(code.to_string(), done.rows_affected());
+            if done.rows_affected() == 0 {
+                continue;
             }
+            invalidated.insert(code.to_string(), done.rows_affected());
+            sqlx::query(include_str!("../../sql/drop_invalidated.sql"))
+                .bind(&date)
+                .bind(code.as_str())
+                .execute(&mut *conn)
+                .await
+                .doing("set invalidated rows aside")?;
         }
         Ok(invalidated)
     }
 
     async fn insert(&self, conn: &mut Conn) -> Result<u64> {
-        let done = sqlx::query(include_str!("../../sql/insert_predictions.sql"))
+        let date = text::date(self.head.slate.game_date);
+        sqlx::query(include_str!("../../sql/insert_lines.sql"))
             .bind(self.head.batch_id.to_string())
             .bind(as_i64(self.generation()))
             .bind(self.head.slate.sport.as_str())
-            .bind(text::date(self.head.slate.game_date))
+            .bind(&date)
             .bind(self.head.run_mode.as_str())
             .bind(text::instant(self.now))
+            .execute(&mut *conn)
+            .await
+            .doing("write the lines of the new rows")?;
+        let done = sqlx::query(include_str!("../../sql/insert_predictions.sql"))
+            .bind(&date)
+            .bind(as_i64(self.generation()))
             .execute(conn)
             .await
             .doing("write the new rows")?;
@@ -225,8 +256,8 @@ impl Ruling<'_> {
 
     /// Older rows whose key has a job in this batch and that stay active.
     async fn carried(&self, conn: &mut Conn) -> Result<Vec<Carried>> {
-        let (from, to) = text::game_id_range(self.head.slate.game_date);
-        let args = Args::default().with(as_i64(self.generation())).with(from).with(to);
+        let date = text::date(self.head.slate.game_date);
+        let args = Args::default().with(as_i64(self.generation())).with(date);
         let sql = include_str!("../../sql/carried.sql");
         fetch(conn, sql, args, "predictions", "list carried rows", |r| {
             let key = format!("{}|{}|{}|{}", r.text()?, r.text()?, r.text()?, r.text()?);
@@ -234,21 +265,6 @@ impl Ruling<'_> {
             Ok(Carried { key, batch_id })
         })
         .await
-    }
-
-    async fn group(&self, conn: &mut Conn, effect: &mut Effect) -> Result<()> {
-        let sql = include_str!("../../sql/staged_groups.sql");
-        let groups = fetch(conn, sql, Args::default(), "staged_rows", "count the new rows", |r| {
-            Ok(([r.text()?, r.text()?, r.text()?, r.text()?], r.narrow::<u64>()?))
-        })
-        .await?;
-        for ([system, market, game, source], count) in groups {
-            *effect.by_system.entry(system).or_default() += count;
-            *effect.by_market.entry(market).or_default() += count;
-            *effect.by_game.entry(game).or_default() += count;
-            *effect.by_line_source.entry(source).or_default() += count;
-        }
-        Ok(())
     }
 
     async fn move_slate(&self, conn: &mut Conn) -> Result<()> {
@@ -270,9 +286,8 @@ impl Ruling<'_> {
 
     /// Reads back what is active now; the hashes are columns, written when the rows were built.
     async fn active(&self, conn: &mut Conn) -> Result<Active> {
-        let (from, to) = text::game_id_range(self.head.slate.game_date);
         let date = text::date(self.head.slate.game_date);
-        let args = Args::default().with(as_i64(self.generation())).with(from).with(to).with(date);
+        let args = Args::default().with(as_i64(self.generation())).with(date);
         let sql = include_str!("../sqlite/active_hashes.sql");
         let groups = fetch(conn, sql, args, "predictions", "read back the active rows", |r| {
             Ok((r.flag()?, r.narrow::<u64>()?, r.text()?))
@@ -319,7 +334,6 @@ impl Ruling<'_> {
     }
 
     async fn write_outcomes(&self, conn: &mut Conn, published: bool) -> Result<()> {
-        let (from, to) = text::game_id_range(self.head.slate.game_date);
         sqlx::query(include_str!("../../sql/insert_outcomes.sql"))
             .bind(self.head.batch_id.to_string())
             .bind(self.head.slate.sport.as_str())
@@ -327,8 +341,6 @@ impl Ruling<'_> {
             .bind(as_i64(self.generation()))
             .bind(text::instant(self.now))
             .bind(published)
-            .bind(from)
-            .bind(to)
             .execute(conn)
             .await
             .doing("write the job outcomes")?;

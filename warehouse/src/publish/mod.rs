@@ -9,12 +9,13 @@
 //!
 //! # Order of events
 //! Rows and outcomes are loaded into temporary tables of the writer connection first, without any lock. Then one
-//! transaction of short statements: a verdict is there → stop; decide; supersede; invalidate; insert; read back what
-//! is active; write outcomes, receipt, verdict and run record; COMMIT, which waits for the disk.
+//! transaction of short statements: a verdict is there → stop; decide; insert; let the new rows take over; invalidate;
+//! read back what is active; write outcomes, receipt, verdict and run record; COMMIT, which waits for the disk.
 //! A COMMIT whose answer is lost is settled by reading the verdict.
 
 mod account;
 mod apply;
+mod shared;
 mod stage;
 
 use std::collections::BTreeSet;
@@ -119,9 +120,10 @@ impl Publication {
     pub async fn add(&mut self, rows: &[PredictionRow], outcomes: &[JobOutcome]) -> Result<()> {
         stage::check(&self.head, &self.wanted, rows, outcomes)?;
         let mut account = self.account.clone();
-        stage::count(&mut account, rows, outcomes)?;
+        let staged = stage::count(&mut account, rows, outcomes)?;
+        stage::lines(&mut self.conn, rows).await?;
         stage::rows(&mut self.conn, &self.head.batch_id, self.generation, rows).await?;
-        stage::outcomes(&mut self.conn, outcomes).await?;
+        stage::outcomes(&mut self.conn, &staged).await?;
         self.account = account;
         Ok(())
     }
@@ -129,8 +131,7 @@ impl Publication {
     /// What the slate shows besides this batch, once all of it is loaded: what health has to look at too.
     pub async fn besides(&mut self) -> Result<Besides> {
         let Slate { sport, game_date } = self.head.slate;
-        let (from, to) = text::game_id_range(game_date);
-        let args = Args::default().with(from).with(to);
+        let args = Args::default().with(text::date(game_date));
         let sql = include_str!("../../sql/active_besides.sql");
         let doing = "read the rows that stay active";
         let rows = fetch(&mut self.conn, sql, args, "predictions", doing, active_row).await?;

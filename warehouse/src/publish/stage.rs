@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proto::{BatchId, GameKey, Market, OutcomeKind, PlayerLookup, PredictionRow, SystemId};
 
 use super::PublicationHead;
-use super::account::{Account, JobOutcome};
+use super::account::{Account, Group, JobOutcome};
+use super::shared::{LINES, shared_lines};
 use crate::error::{Doing, Error, Result};
 use crate::sqlite::Conn;
 use crate::sqlite::bulk::{self, Cells, Insert};
@@ -13,37 +14,21 @@ use crate::sqlite::bulk::{self, Cells, Insert};
 const ROWS: Insert<'static> = Insert {
     table: "staged_rows",
     columns: &[
-        "prediction_id",
         "game_id",
         "player_lookup",
         "market",
         "system_id",
+        "prediction_id",
         "model_sha256",
-        "inputs_sha256",
         "predicted_value",
         "half_points",
-        "line_source",
-        "line_source_api",
-        "book",
-        "was_line_fallback",
-        "over_price",
-        "under_price",
-        "line_snapshot_at",
-        "line_minutes_before_game",
-        "consensus_line",
-        "line_spread",
-        "no_vig_over",
         "over_probability",
         "over_expected_value",
         "under_expected_value",
         "over_fair_price",
         "line_margin",
         "recommendation",
-        "feature_quality_score",
-        "default_feature_count",
         "in_sample",
-        "as_of",
-        "predicted_at",
         "row_sha256",
     ],
     conflict: "",
@@ -62,6 +47,7 @@ const OUTCOMES: Insert<'static> = Insert {
         "codes",
         "attempts",
         "rows_owed",
+        "rows_staged",
         "inputs_sha256",
     ],
     conflict: "",
@@ -99,6 +85,12 @@ pub(super) async fn wanted(conn: &mut Conn, wanted: &[(Market, SystemId)]) -> Re
     Ok(())
 }
 
+pub(super) async fn lines(conn: &mut Conn, rows: &[PredictionRow]) -> Result<()> {
+    let lines = shared_lines(rows)?;
+    bulk::insert(conn, &LINES, &lines, |line, cells| line.write(cells)).await?;
+    Ok(())
+}
+
 pub(super) async fn rows(
     conn: &mut Conn,
     batch_id: &BatchId,
@@ -111,27 +103,21 @@ pub(super) async fn rows(
 
 fn write_row(row: &PredictionRow, batch_id: &BatchId, generation: u64, cells: &mut Cells) {
     let key = &row.key;
-    cells.text(row.prediction_id(batch_id, generation));
     cells.text(key.game).text(&key.player).text(&key.market).text(&key.system_id);
-    cells.text(&row.model_sha256).text(&row.inputs_sha256);
+    cells.text(row.prediction_id(batch_id, generation)).text(&row.model_sha256);
     cells.real(row.predicted_value).int(row.line.half_points().into());
-    cells.text(&row.line_source).text(&row.line_source_api).text(&row.book).flag(row.was_line_fallback);
-    cells.text(&row.over_price).text(&row.under_price);
-    cells.instant(row.line_snapshot_at).int(row.line_minutes_before_game);
-    cells.opt_real(row.consensus_line).opt_real(row.line_spread).real(row.no_vig_over);
     cells.opt_real(row.over_probability).opt_real(row.over_expected_value).opt_real(row.under_expected_value);
     cells.opt_text(row.over_fair_price.as_ref());
-    cells.real(row.line_margin).text(row.recommendation);
-    cells.real(row.feature_quality_score).int(row.default_feature_count.into()).flag(row.in_sample);
-    cells.instant(row.as_of).instant(row.predicted_at).text(&row.row_sha256);
+    cells.real(row.line_margin).text(row.recommendation).flag(row.in_sample).text(&row.row_sha256);
 }
 
-pub(super) async fn outcomes(conn: &mut Conn, outcomes: &[JobOutcome]) -> Result<()> {
-    bulk::insert(conn, &OUTCOMES, outcomes, |outcome, cells| {
+pub(super) async fn outcomes(conn: &mut Conn, outcomes: &[(&JobOutcome, u64)]) -> Result<()> {
+    bulk::insert(conn, &OUTCOMES, outcomes, |(outcome, rows), cells| {
         let codes = serde_json::to_string(&outcome.codes).unwrap_or_else(|_| "[]".to_owned());
         cells.text(&outcome.job.player).text(outcome.job.game).text(&outcome.name);
         cells.text(outcome.kind).text(outcome.code).text(&outcome.sentence).text(codes);
-        cells.int(outcome.attempts.into()).int(outcome.rows_owed.into()).text(&outcome.inputs_sha256);
+        cells.int(outcome.attempts.into()).int(outcome.rows_owed.into());
+        cells.int(i64::try_from(*rows).unwrap_or(i64::MAX)).text(&outcome.inputs_sha256);
     })
     .await?;
     Ok(())
@@ -170,15 +156,31 @@ pub(super) fn check(
     Ok(())
 }
 
-/// Counts a page into the account.
-pub(super) fn count(account: &mut Account, rows: &[PredictionRow], outcomes: &[JobOutcome]) -> Result<()> {
+/// Counts a page into the account; answers each outcome with the number of its rows.
+pub(super) fn count<'a>(
+    account: &mut Account,
+    rows: &[PredictionRow],
+    outcomes: &'a [JobOutcome],
+) -> Result<Vec<(&'a JobOutcome, u64)>> {
     let mut per_job: BTreeMap<(&PlayerLookup, GameKey), u64> = BTreeMap::new();
     for row in rows {
-        *per_job.entry((&row.key.player, row.key.game)).or_default() += 1;
+        let key = &row.key;
+        *per_job.entry((&key.player, key.game)).or_default() += 1;
+        let group = Group {
+            game: key.game,
+            market: key.market.clone(),
+            system_id: key.system_id.clone(),
+            line_source: row.line_source.clone(),
+        };
+        *account.groups.entry(group).or_default() += 1;
     }
-    for outcome in outcomes {
+    let counted = |outcome: &'a JobOutcome| {
         let rows = per_job.get(&(&outcome.job.player, outcome.job.game)).copied().unwrap_or(0);
-        account.add(outcome, rows)?;
+        (outcome, rows)
+    };
+    let counted: Vec<_> = outcomes.iter().map(counted).collect();
+    for (outcome, rows) in &counted {
+        account.add(outcome, *rows)?;
     }
-    Ok(())
+    Ok(counted)
 }

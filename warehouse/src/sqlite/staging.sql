@@ -2,15 +2,11 @@
 -- What does not fit into this cache (64 MiB, a hundred slates) goes to a file.
 PRAGMA temp.cache_size = -65536;
 
-CREATE TEMP TABLE staged_rows (
-    prediction_id TEXT NOT NULL,
+CREATE TEMP TABLE staged_lines (
     game_id TEXT NOT NULL,
     player_lookup TEXT NOT NULL,
     market TEXT NOT NULL,
-    system_id TEXT NOT NULL,
-    model_sha256 TEXT NOT NULL,
     inputs_sha256 TEXT NOT NULL,
-    predicted_value REAL NOT NULL,
     half_points INTEGER NOT NULL,
     line_source TEXT NOT NULL,
     line_source_api TEXT NOT NULL,
@@ -23,17 +19,29 @@ CREATE TEMP TABLE staged_rows (
     consensus_line REAL,
     line_spread REAL,
     no_vig_over REAL NOT NULL,
+    feature_quality_score REAL NOT NULL,
+    default_feature_count INTEGER NOT NULL,
+    as_of TEXT NOT NULL,
+    predicted_at TEXT NOT NULL,
+    PRIMARY KEY (game_id, player_lookup, market)
+) WITHOUT ROWID;
+
+CREATE TEMP TABLE staged_rows (
+    game_id TEXT NOT NULL,
+    player_lookup TEXT NOT NULL,
+    market TEXT NOT NULL,
+    system_id TEXT NOT NULL,
+    prediction_id TEXT NOT NULL,
+    model_sha256 TEXT NOT NULL,
+    predicted_value REAL NOT NULL,
+    half_points INTEGER NOT NULL,
     over_probability REAL,
     over_expected_value REAL,
     under_expected_value REAL,
     over_fair_price TEXT,
     line_margin REAL NOT NULL,
     recommendation TEXT NOT NULL,
-    feature_quality_score REAL NOT NULL,
-    default_feature_count INTEGER NOT NULL,
     in_sample BOOLEAN NOT NULL,
-    as_of TEXT NOT NULL,
-    predicted_at TEXT NOT NULL,
     row_sha256 TEXT NOT NULL,
     PRIMARY KEY (game_id, player_lookup, market, system_id)
 ) WITHOUT ROWID;
@@ -48,6 +56,7 @@ CREATE TEMP TABLE staged_outcomes (
     codes TEXT NOT NULL,
     attempts INTEGER NOT NULL,
     rows_owed INTEGER NOT NULL,
+    rows_staged INTEGER NOT NULL,
     inputs_sha256 TEXT NOT NULL,
     PRIMARY KEY (game_id, player_lookup)
 ) WITHOUT ROWID;

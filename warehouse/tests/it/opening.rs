@@ -71,7 +71,7 @@ async fn a_newer_schema_is_refused() {
     let path = dir.path().join("w.db");
     execute(&path, "insert into _sqlx_migrations values (99, 'later', '2030-01-01', true, x'00', 1)").await;
     let error = refusal(&path).await;
-    assert!(matches!(error, Error::Newer { found: 99, known: 2 }), "{error}");
+    assert!(matches!(error, Error::Newer { found: 99, known: 3 }), "{error}");
     execute(
         &path,
         "delete from _sqlx_migrations where version = 99; update _sqlx_migrations set checksum = x'00'",
@@ -163,4 +163,68 @@ async fn incident_07_a_warehouse_of_the_first_version_is_migrated_with_its_rows(
         .await
         .unwrap();
     assert_eq!(totals.rows[0], [Some("114".to_owned()), Some("107.5".to_owned())]);
+}
+
+/// A warehouse as version 2 left it, with one row that another took over from and one that was invalidated.
+#[tokio::test]
+async fn what_an_older_version_published_is_kept() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("w.db");
+    let (now, url) = (fresh().await, WarehouseUrl::sqlite(&path));
+    let applied =
+        now.0.sql("select hex(checksum) from _sqlx_migrations order by version", Default::default()).await;
+    let checksums: Vec<String> =
+        applied.unwrap().rows.into_iter().map(|row| row[0].clone().unwrap()).collect();
+    execute(&path, include_str!("../../migrations/sqlite/0001_tables.sql")).await;
+    execute(&path, include_str!("../../migrations/sqlite/0002_lines_and_runs.sql")).await;
+    let known: String = checksums[..2]
+        .iter()
+        .zip(1..)
+        .map(|(sum, no)| {
+            format!("insert into _sqlx_migrations values ({no}, 'm', '2026-01-01', true, x'{sum}', 1);")
+        })
+        .collect();
+    let rows: String = [(1, "a", 0, "null", "'p2a'"), (1, "b", 0, "'injured_out'", "null"), (2, "a", 1, "null", "null")]
+        .map(|(generation, player, active, reason, heir)| {
+            format!(
+                "insert into predictions (prediction_id, batch_id, generation, sport, game_date, game_id, player_lookup, market, \
+                 system_id, prediction_run_mode, model_sha256, inputs_sha256, predicted_value, half_points, line_source, \
+                 line_source_api, book, was_line_fallback, over_price, under_price, line_snapshot_at, \
+                 line_minutes_before_game, no_vig_over, line_margin, recommendation, feature_quality_score, \
+                 default_feature_count, in_sample, as_of, predicted_at, row_sha256, is_active, invalidation_reason, \
+                 invalidated_at, superseded_by, superseded_at, created_at) values ('p{generation}{player}', 'b{generation}', \
+                 {generation}, 'nba', '2026-01-23', '20260123_BOS_NYK', '{player}', 'points', 's', 'OVERNIGHT', 'm', 'i', 21.5, 41, \
+                 'ACTUAL_PROP', 'odds_api', 'fanduel', 0, '-110', '-110', 't', 30, 0.5, 1.0, 'OVER', 90, 0, 0, 't', 't', \
+                 '{sha}', {active}, {reason}, iif({reason} is null, null, 't2'), {heir}, iif({heir} is null, null, 't2'), 't1');",
+                sha = "0".repeat(64),
+            )
+        })
+        .concat();
+    let batches = "insert into batches (batch_id, sport, game_date, generation, state, receipt, decided_at) values \
+                   ('b1', 'nba', '2026-01-23', 1, 'complete', '{}', 't1'), ('b2', 'nba', '2026-01-23', 2, 'complete', '{}', 't2');";
+    let ledger = "create table _sqlx_migrations (version bigint primary key, description text not null, installed_on \
+                  timestamp not null default current_timestamp, success boolean not null, checksum blob not null, \
+                  execution_time bigint not null);";
+    let all = format!("{ledger}{known}{batches}{rows}");
+    let mut conn = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(all)).execute(&mut conn).await.unwrap();
+    drop(conn);
+
+    let warehouse = Warehouse::open(&url, &contract()).await.unwrap();
+    let select = "select generation, player_lookup, is_active, invalidation_reason, superseded_by, superseded_at, line, book, \
+                  predicted_value from predictions order by generation, player_lookup";
+    let found = warehouse.sql(select, Default::default()).await.unwrap();
+    let found: Vec<String> = found
+        .rows
+        .iter()
+        .map(|row| row.iter().map(|cell| cell.clone().unwrap_or_default()).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "1 a 0  p2a t2 20.5 fanduel 21.5",
+            "1 b 0 injured_out   20.5 fanduel 21.5",
+            "2 a 1    20.5 fanduel 21.5",
+        ]
+    );
 }

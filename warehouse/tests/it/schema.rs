@@ -23,16 +23,17 @@ async fn refusal(warehouse: &Warehouse, statement: &str) -> String {
 pub(crate) async fn incident_54_a_recommendation_against_its_sign_is_refused(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0), ("b", G1, Code::Predicted, 15.0)]).await;
     for statement in [
-        "update predictions set recommendation = 'UNDER' where player_lookup = 'a'",
-        "update predictions set recommendation = 'OVER' where player_lookup = 'b'",
+        "update published_predictions set recommendation = 'UNDER' where player_lookup = 'a'",
+        "update published_predictions set recommendation = 'OVER' where player_lookup = 'b'",
         // Another line under the same recommendation is how it happened.
-        "update predictions set half_points = 61, line_margin = -5.5 where player_lookup = 'a'",
+        "update published_predictions set half_points = 61, line_margin = -5.5 where player_lookup = 'a'",
     ] {
         let error = refusal(&warehouse, statement).await;
         assert!(error.contains("recommendation_follows_sign"), "{statement}: {error}");
     }
     let error =
-        refusal(&warehouse, "update predictions set half_points = 39 where player_lookup = 'a'").await;
+        refusal(&warehouse, "update published_predictions set half_points = 39 where player_lookup = 'a'")
+            .await;
     assert!(error.contains("margin_is_value_minus_line"), "{error}");
     // And through the front door: the batch is refused as a whole, the slate stays.
     let before = active(&warehouse).await;
@@ -49,13 +50,8 @@ pub(crate) async fn two_active_rows_of_a_key_are_refused(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
     let error = refusal(
         &warehouse,
-        "insert into predictions select 'x', batch_id, generation + 1, sport, game_date, game_id, player_lookup, market, \
-         system_id, prediction_run_mode, model_sha256, inputs_sha256, predicted_value, half_points, line_source, \
-         line_source_api, book, was_line_fallback, over_price, under_price, line_snapshot_at, \
-         line_minutes_before_game, consensus_line, line_spread, no_vig_over, over_probability, over_expected_value, \
-         under_expected_value, over_fair_price, line_margin, recommendation, feature_quality_score, \
-         default_feature_count, in_sample, as_of, predicted_at, row_sha256, is_active, invalidation_reason, \
-         invalidated_at, superseded_by, superseded_at, created_at from predictions",
+        "insert into active_predictions select game_date, game_id, player_lookup, market, system_id, generation + 1 \
+         from active_predictions",
     )
     .await;
     assert!(error.contains("UNIQUE"), "{error}");
@@ -68,7 +64,7 @@ pub(crate) async fn a_line_off_the_grid_is_refused(warehouse: Warehouse) {
         ..warehouse::IngestBatch::default()
     };
     ingest(&warehouse, batch).await;
-    for table in ["predictions", "lines"] {
+    for table in ["published_lines", "lines"] {
         let error = refusal(&warehouse, &format!("update {table} set half_points = 40.5")).await;
         assert!(error.contains("CHECK"), "{table}: {error}");
         // `line` follows from it and cannot be written.
@@ -95,10 +91,14 @@ pub(crate) async fn a_failed_run_without_an_error_is_refused(warehouse: Warehous
 
 pub(crate) async fn a_row_cannot_be_set_aside_without_a_reason(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
-    for statement in
-        ["update predictions set is_active = false", "update predictions set superseded_by = 'x'"]
-    {
+    for (statement, why) in [
+        ("delete from active_predictions", "inactive_has_a_reason"),
+        ("update active_predictions set generation = generation - 1", "newer_takes_over"),
+        ("update published_predictions set invalidated_at = 'now'", "CHECK"),
+        ("update predictions set is_active = false", "view"),
+        ("delete from predictions", "view"),
+    ] {
         let error = refusal(&warehouse, statement).await;
-        assert!(error.contains("inactive_has_a_reason"), "{statement}: {error}");
+        assert!(error.contains(why), "{statement}: {error}");
     }
 }

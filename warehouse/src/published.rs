@@ -1,0 +1,306 @@
+//! Reading pages of published predictions from the parts they are stored in (migration 3).
+//!
+//! A dozen systems share one line, so a page is read in two steps: what each system said, then each line once. Rows are
+//! put together here: handing 45 values a row over from the database took longer than finding them.
+
+use std::collections::{BTreeSet, HashMap};
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use proto::{BatchId, GameKey, Market, PlayerLookup, Recommendation, RunMode, Sport, SystemId};
+use sqlx::{QueryBuilder, Sqlite};
+
+use crate::error::{Doing, Error, Result};
+use crate::history::{Args, fetch};
+use crate::predictions::{MAX_PAGE, PredictionFilter, PredictionPage, StoredPrediction};
+use crate::sqlite::Conn;
+use crate::sqlite::reader::Reader;
+use crate::text;
+
+/// What one system said.
+struct Said {
+    prediction_id: String,
+    line: LineKey,
+    system_id: SystemId,
+    model_sha256: String,
+    predicted_value: f64,
+    half_points: i32,
+    over_probability: Option<f64>,
+    over_expected_value: Option<f64>,
+    under_expected_value: Option<f64>,
+    over_fair_price: Option<String>,
+    line_margin: f64,
+    recommendation: Recommendation,
+    in_sample: bool,
+    row_sha256: String,
+    fate: Fate,
+}
+
+/// Whether a row is what people see, and if not, why.
+struct Fate {
+    is_active: bool,
+    invalidation_reason: Option<String>,
+    invalidated_at: Option<Timestamp>,
+    superseded_by: Option<String>,
+    superseded_at: Option<Timestamp>,
+}
+
+impl Fate {
+    const ACTIVE: Self = Self {
+        is_active: true,
+        invalidation_reason: None,
+        invalidated_at: None,
+        superseded_by: None,
+        superseded_at: None,
+    };
+}
+
+/// Which line a row is held against.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct LineKey {
+    generation: u64,
+    game_id: GameKey,
+    player_lookup: PlayerLookup,
+    market: Market,
+}
+
+/// A line with the inputs that its systems share.
+struct SharedLine {
+    batch_id: BatchId,
+    sport: Sport,
+    prediction_run_mode: RunMode,
+    inputs_sha256: String,
+    line_source: String,
+    line_source_api: String,
+    book: String,
+    was_line_fallback: bool,
+    over_price: String,
+    under_price: String,
+    line_snapshot_at: Timestamp,
+    line_minutes_before_game: i64,
+    consensus_line: Option<f64>,
+    line_spread: Option<f64>,
+    no_vig_over: f64,
+    feature_quality_score: f64,
+    default_feature_count: u32,
+    as_of: Timestamp,
+    predicted_at: Timestamp,
+    created_at: Timestamp,
+}
+
+/// Reads the page that a filter asks for, within one transaction.
+pub(crate) async fn page(conn: &mut Conn, filter: &PredictionFilter) -> Result<PredictionPage> {
+    let limit = if filter.limit == 0 { MAX_PAGE } else { filter.limit.min(MAX_PAGE) };
+    let said = said(conn, filter, limit + 1).await?;
+    let page = &said[..said.len().min(limit as usize)];
+    let generations: BTreeSet<(Date, u64)> =
+        page.iter().map(|said| (said.line.game_id.date, said.line.generation)).collect();
+    let mut lines = HashMap::new();
+    for (date, generation) in generations {
+        lines.extend(lines_of(conn, date, generation, filter.player.as_ref()).await?);
+    }
+    let rows: Vec<StoredPrediction> = page
+        .iter()
+        .map(|said| match lines.get(&said.line) {
+            Some(line) => Ok(put_together(said, line)),
+            None => Err(Error::Corrupt {
+                table: "published_lines",
+                why: format!("no line of prediction `{}`", said.prediction_id),
+            }),
+        })
+        .collect::<Result<_>>()?;
+    let next = if said.len() > rows.len() { rows.last().map(cursor) } else { None };
+    Ok(PredictionPage { rows, next })
+}
+
+async fn said(conn: &mut Conn, filter: &PredictionFilter, limit: u32) -> Result<Vec<Said>> {
+    use futures::TryStreamExt;
+    let active_only = filter.active == Some(true);
+    let mut query = select(filter)?;
+    query.push(" LIMIT ").push_bind(limit);
+    let mut rows = query.build().fetch(conn);
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await.doing("read predictions")? {
+        all.push(one_said(&mut Reader::new(&row, "published_predictions"), active_only)?);
+    }
+    Ok(all)
+}
+
+/// Active rows are found by the narrow table of the active ones, others by the view, which knows each row's fate.
+fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
+    let active_only = filter.active == Some(true);
+    let mut query = QueryBuilder::new(match active_only {
+        true => include_str!("../sql/said_by_the_active.sql"),
+        false => include_str!("../sql/said_by_all.sql"),
+    });
+    if let Some(date) = filter.game_date {
+        query.push(" AND k.game_date = ").push_bind(text::date(date));
+    }
+    if let Some(player) = &filter.player {
+        query.push(" AND k.player_lookup = ").push_bind(player.to_string());
+    }
+    if let Some(market) = &filter.market {
+        query.push(" AND k.market = ").push_bind(market.to_string());
+    }
+    if let Some(system) = &filter.system {
+        query.push(" AND k.system_id = ").push_bind(system.to_string());
+    }
+    if filter.active == Some(false) {
+        query.push(" AND NOT k.is_active");
+    }
+    if let Some(generation) = filter.generation {
+        query.push(" AND k.generation = ").push_bind(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+    if let Some(after) = &filter.after {
+        let [game, player, market, system, generation] = parts(after)?;
+        let generation: i64 = generation.parse().map_err(|_| bad_cursor(after))?;
+        query.push(" AND (k.game_id, k.player_lookup, k.market, k.system_id, k.generation) > (");
+        query.push_bind(game.to_owned()).push(", ").push_bind(player.to_owned()).push(", ");
+        query.push_bind(market.to_owned()).push(", ").push_bind(system.to_owned()).push(", ");
+        query.push_bind(generation).push(")");
+    }
+    // A game id begins with its date, so this is the order of the game ids, and for one slate that of the table.
+    query.push(" ORDER BY k.game_date, k.game_id, k.player_lookup, k.market, k.system_id, k.generation");
+    Ok(query)
+}
+
+fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
+    Ok(Said {
+        prediction_id: r.text()?,
+        line: LineKey {
+            generation: r.narrow()?,
+            game_id: r.parsed()?,
+            player_lookup: r.parsed()?,
+            market: r.parsed()?,
+        },
+        system_id: r.parsed()?,
+        model_sha256: r.text()?,
+        predicted_value: r.real()?,
+        half_points: r.narrow()?,
+        over_probability: r.opt_real()?,
+        over_expected_value: r.opt_real()?,
+        under_expected_value: r.opt_real()?,
+        over_fair_price: r.opt_text()?,
+        line_margin: r.real()?,
+        recommendation: r.parsed()?,
+        in_sample: r.flag()?,
+        row_sha256: r.text()?,
+        fate: match active_only {
+            true => Fate::ACTIVE,
+            false => Fate {
+                is_active: r.flag()?,
+                invalidation_reason: r.opt_text()?,
+                invalidated_at: r.opt_instant()?,
+                superseded_by: r.opt_text()?,
+                superseded_at: r.opt_instant()?,
+            },
+        },
+    })
+}
+
+/// The lines of one generation, of one player if he is named.
+async fn lines_of(
+    conn: &mut Conn,
+    date: Date,
+    generation: u64,
+    player: Option<&PlayerLookup>,
+) -> Result<Vec<(LineKey, SharedLine)>> {
+    let args = Args::default()
+        .with(text::date(date))
+        .with(i64::try_from(generation).unwrap_or(i64::MAX))
+        .with(player.map(ToString::to_string));
+    let sql = include_str!("../sql/published_lines.sql");
+    fetch(conn, sql, args, "published_lines", "read the lines of predictions", |r| {
+        let key =
+            LineKey { generation, game_id: r.parsed()?, player_lookup: r.parsed()?, market: r.parsed()? };
+        let line = SharedLine {
+            batch_id: r.parsed()?,
+            sport: r.parsed()?,
+            prediction_run_mode: r.parsed()?,
+            inputs_sha256: r.text()?,
+            line_source: r.text()?,
+            line_source_api: r.text()?,
+            book: r.text()?,
+            was_line_fallback: r.flag()?,
+            over_price: r.text()?,
+            under_price: r.text()?,
+            line_snapshot_at: r.instant()?,
+            line_minutes_before_game: r.int()?,
+            consensus_line: r.opt_real()?,
+            line_spread: r.opt_real()?,
+            no_vig_over: r.real()?,
+            feature_quality_score: r.real()?,
+            default_feature_count: r.narrow()?,
+            as_of: r.instant()?,
+            predicted_at: r.instant()?,
+            created_at: r.instant()?,
+        };
+        Ok((key, line))
+    })
+    .await
+}
+
+fn put_together(said: &Said, line: &SharedLine) -> StoredPrediction {
+    let LineKey { generation, game_id, ref player_lookup, ref market } = said.line;
+    let fate = &said.fate;
+    StoredPrediction {
+        prediction_id: said.prediction_id.clone(),
+        batch_id: line.batch_id.clone(),
+        generation,
+        sport: line.sport,
+        game_date: game_id.date,
+        game_id,
+        player_lookup: player_lookup.clone(),
+        market: market.clone(),
+        system_id: said.system_id.clone(),
+        prediction_run_mode: line.prediction_run_mode,
+        model_sha256: said.model_sha256.clone(),
+        inputs_sha256: line.inputs_sha256.clone(),
+        predicted_value: said.predicted_value,
+        half_points: said.half_points,
+        line: f64::from(said.half_points) / 2.0,
+        line_source: line.line_source.clone(),
+        line_source_api: line.line_source_api.clone(),
+        book: line.book.clone(),
+        was_line_fallback: line.was_line_fallback,
+        over_price: line.over_price.clone(),
+        under_price: line.under_price.clone(),
+        line_snapshot_at: line.line_snapshot_at,
+        line_minutes_before_game: line.line_minutes_before_game,
+        consensus_line: line.consensus_line,
+        line_spread: line.line_spread,
+        no_vig_over: line.no_vig_over,
+        over_probability: said.over_probability,
+        over_expected_value: said.over_expected_value,
+        under_expected_value: said.under_expected_value,
+        over_fair_price: said.over_fair_price.clone(),
+        line_margin: said.line_margin,
+        recommendation: said.recommendation,
+        feature_quality_score: line.feature_quality_score,
+        default_feature_count: line.default_feature_count,
+        in_sample: said.in_sample,
+        as_of: line.as_of,
+        predicted_at: line.predicted_at,
+        row_sha256: said.row_sha256.clone(),
+        is_active: fate.is_active,
+        invalidation_reason: fate.invalidation_reason.clone(),
+        invalidated_at: fate.invalidated_at,
+        superseded_by: fate.superseded_by.clone(),
+        superseded_at: fate.superseded_at,
+        created_at: line.created_at,
+    }
+}
+
+fn cursor(row: &StoredPrediction) -> String {
+    format!("{}|{}|{}|{}|{}", row.game_id, row.player_lookup, row.market, row.system_id, row.generation)
+}
+
+fn parts(cursor: &str) -> Result<[&str; 5]> {
+    let parts: Vec<&str> = cursor.split('|').collect();
+    parts.try_into().map_err(|_| bad_cursor(cursor))
+}
+
+fn bad_cursor(cursor: &str) -> Error {
+    let shown: String = cursor.chars().take(80).collect();
+    Error::Statement { why: format!("`{shown}` is not a cursor of this list; begin again without one") }
+}
