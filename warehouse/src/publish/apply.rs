@@ -211,7 +211,8 @@ impl Ruling<'_> {
     async fn invalidate(&self, conn: &mut Conn) -> Result<BTreeMap<String, u64>> {
         let date = text::date(self.head.slate.game_date);
         let mut invalidated = BTreeMap::new();
-        for code in INVALIDATING {
+        let meant = |code: &Code| self.account.reasons.contains_key(code.as_str());
+        for code in INVALIDATING.into_iter().filter(meant) {
             let done = sqlx::query(include_str!("../../sql/invalidate.sql"))
                 .bind(text::instant(self.now))
                 .bind(code.as_str())
