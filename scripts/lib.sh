@@ -88,11 +88,12 @@ stop_redis() {
     fi
 }
 
-# Builds the release binary and sets tipoff to its path.
+# build_release [BINARY]: builds a release binary and sets tipoff to the path of the binary of that name.
 # shellcheck disable=SC2034 # the script that sources this runs it
 build_release() {
     choose_target_dir
-    cargo build --manifest-path "$repository/Cargo.toml" --release --locked --bin tipoff >&2
+    # Of the whole workspace, so that every campaign finds the same dependencies built.
+    cargo build --manifest-path "$repository/Cargo.toml" --release --locked --bin "${1:-tipoff}" >&2
     tipoff="${CARGO_TARGET_DIR:-$repository/target}/release/tipoff"
 }
 

@@ -13,3 +13,4 @@ pub mod config;
 pub mod engine;
 pub mod rest;
 pub mod service;
+mod spread;

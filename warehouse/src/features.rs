@@ -112,19 +112,21 @@ pub(crate) async fn features_of(
     columns: &Columns,
     game_date: Date,
 ) -> Result<Vec<FeatureRow>> {
+    use futures::TryStreamExt;
     // The names were checked when the contract was adopted.
     let sql = format!(
         "SELECT {}, {} FROM features WHERE game_date = $1 AND contract_version = $2 ORDER BY game_id, player_lookup",
         FIXED.join(", "),
         columns.features.join(", ")
     );
-    let rows = sqlx::query(AssertSqlSafe(sql))
-        .bind(text::date(game_date))
-        .bind(&columns.version)
-        .fetch_all(conn)
-        .await
-        .doing("read features")?;
-    rows.iter().map(|row| read(&mut Reader::new(row, "features"), columns.features.len())).collect()
+    let mut rows =
+        sqlx::query(AssertSqlSafe(sql)).bind(text::date(game_date)).bind(&columns.version).fetch(conn);
+    // Read while the next ones are being found.
+    let mut all = Vec::new();
+    while let Some(row) = rows.try_next().await.doing("read features")? {
+        all.push(read(&mut Reader::new(&row, "features"), columns.features.len())?);
+    }
+    Ok(all)
 }
 
 /// Rows of a date under other contracts than the one this warehouse was opened with. Their values are not read, for

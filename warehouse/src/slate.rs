@@ -181,39 +181,66 @@ async fn slate_games(
     Ok(games)
 }
 
+/// Quotes of one event and market, for a game of the slate.
+struct Asked<'a> {
+    event: &'a EventTip,
+    game: &'a SlateGame,
+    market: &'a Market,
+}
+
+/// While SQLite's thread looks for the quotes of one event, those of the event before are read here.
 async fn quotes_of(
     conn: &mut Conn,
     wanted: &LoadSlate,
     games: &[SlateGame],
     events: &[EventTip],
 ) -> Result<BTreeMap<JobId, PlayerQuotes>> {
-    let mut quotes: BTreeMap<JobId, PlayerQuotes> = BTreeMap::new();
-    for event in events {
-        let Some(game) = games.iter().find(|game| Some(game.row.game_id) == event.game_id) else {
-            continue;
-        };
-        for market in &wanted.markets {
-            let args = Args::default()
-                .with(event.event_id.clone())
-                .with(market.to_string())
-                .with(text::instant(wanted.as_of))
-                .with(text::instant(quotes_end(game.tip_off)));
-            let sql = include_str!("../sql/slate_quotes.sql");
-            let players =
-                fetch(conn, sql, args, "lines", "read quotes", |r| event_quotes(r, &event.event_id, market))
-                    .await?;
-            for (player, found) in players.into_iter().flatten() {
-                let id = JobId { player, game: game.row.game_id };
-                match quotes.entry(id) {
-                    Entry::Vacant(place) => {
-                        place.insert(found);
-                    }
-                    Entry::Occupied(mut place) => place.get_mut().add(found),
-                }
+    let game_of = |event: &EventTip| games.iter().find(|game| Some(game.row.game_id) == event.game_id);
+    let asked = events.iter().filter_map(|event| Some((event, game_of(event)?)));
+    let asked: Vec<Asked<'_>> = asked
+        .flat_map(|(event, game)| wanted.markets.iter().map(move |market| Asked { event, game, market }))
+        .collect();
+    let mut quotes = BTreeMap::new();
+    let mut before: Option<(&Asked<'_>, String)> = None;
+    for asked in &asked {
+        let listing = listed_quotes(conn, asked, wanted.as_of);
+        let reading = async {
+            match &before {
+                Some((asked, text)) => take_in(&mut quotes, asked, text),
+                None => Ok(()),
             }
-        }
+        };
+        let (text, read) = futures::join!(listing, reading);
+        read?;
+        before = Some((asked, text?));
+    }
+    if let Some((asked, text)) = &before {
+        take_in(&mut quotes, asked, text)?;
     }
     Ok(quotes)
+}
+
+async fn listed_quotes(conn: &mut Conn, asked: &Asked<'_>, as_of: Timestamp) -> Result<String> {
+    query_scalar(include_str!("../sql/slate_quotes.sql"))
+        .bind(&asked.event.event_id)
+        .bind(asked.market.as_str())
+        .bind(text::instant(as_of))
+        .bind(text::instant(quotes_end(asked.game.tip_off)))
+        .fetch_one(conn)
+        .await
+        .doing("read quotes")
+}
+
+fn take_in(quotes: &mut BTreeMap<JobId, PlayerQuotes>, asked: &Asked<'_>, text: &str) -> Result<()> {
+    for (player, found) in event_quotes(text, &asked.event.event_id, asked.market)? {
+        match quotes.entry(JobId { player, game: asked.game.row.game_id }) {
+            Entry::Vacant(place) => {
+                place.insert(found);
+            }
+            Entry::Occupied(mut place) => place.get_mut().add(found),
+        }
+    }
+    Ok(())
 }
 
 impl PlayerQuotes {
@@ -248,12 +275,9 @@ struct ListedQuote<'a> {
 }
 
 /// The quotes of one event and market by player.
-fn event_quotes(
-    r: &mut Reader<'_>,
-    event_id: &str,
-    market: &Market,
-) -> Result<BTreeMap<PlayerLookup, PlayerQuotes>> {
-    let listed: Vec<ListedQuote<'_>> = r.json()?;
+fn event_quotes(text: &str, event_id: &str, market: &Market) -> Result<BTreeMap<PlayerLookup, PlayerQuotes>> {
+    let unreadable = |why: String| Error::Corrupt { table: "lines", why };
+    let listed: Vec<ListedQuote<'_>> = serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))?;
     let mut players: BTreeMap<Cow<'_, str>, PlayerQuotes> = BTreeMap::new();
     for listed in listed {
         let quote = Quote {
@@ -289,9 +313,9 @@ fn event_quotes(
     for quotes in players.values_mut().flat_map(|found| [&mut found.quotes, &mut found.openings]) {
         quotes.sort_by(|a, b| (&a.book, a.snapshot_at, a.line).cmp(&(&b.book, b.snapshot_at, b.line)));
     }
-    let keyed = players.into_iter().map(|(player, found)| match player.parse() {
+    let keyed = players.into_iter().map(|(player, found)| match player.parse::<PlayerLookup>() {
         Ok(player) => Ok((player, found)),
-        Err(why) => Err(Error::Corrupt { table: "lines", why: format!("{why}") }),
+        Err(why) => Err(unreadable(why.to_string())),
     });
     keyed.collect()
 }

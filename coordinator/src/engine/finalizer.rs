@@ -21,6 +21,7 @@ use super::context::Context;
 use super::gather::{EndedJob, read_staged};
 use super::health;
 use super::supervisor::{FinalizerStopped, Supervisor};
+use crate::spread;
 
 const MAILBOX: usize = 16;
 const TICK: Duration = Duration::from_millis(100);
@@ -153,8 +154,8 @@ impl Work {
         let mut from = 0;
         loop {
             let page: Vec<StagedJob> = store.staged(&self.batch_id, from, PAGE).await?;
-            for staged in &page {
-                match read_staged(staged, self.context.contract) {
+            for read in spread::map(&page, |staged| read_staged(staged, self.context.contract)) {
+                match read {
                     Ok(ended) => gathered.push(ended),
                     Err(error) => return Ok(Event::Unreadable(error.to_string())),
                 }

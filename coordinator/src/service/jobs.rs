@@ -11,6 +11,8 @@ use rules::injury::availability;
 use rules::lines::LinePolicy;
 use warehouse::{PlayerQuotes, SlateGame, SlateInputs};
 
+use crate::spread;
+
 /// What a start wants of a slate.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
@@ -35,19 +37,16 @@ pub(crate) fn build(
 ) -> Vec<Job> {
     let recommend = RecommendPolicy::default().fingerprint_text();
     let policy_text = format!("{} {recommend} min_minutes {}", lines.fingerprint_text(), wanted.min_minutes);
-    let mut jobs = Vec::new();
-    for (id, quotes) in candidates(inputs) {
-        if wanted.players.as_ref().is_some_and(|players| !players.contains(&id.player)) {
-            continue;
-        }
-        let Some(game) = inputs.games.iter().find(|game| game.row.game_id == id.game) else { continue };
-        let mut job = job_of(inputs, wanted, contract, id, game, quotes);
+    let wants = |id: &JobId| wanted.players.as_ref().is_none_or(|players| players.contains(&id.player));
+    let candidates: Vec<_> = candidates(inputs).into_iter().filter(|(id, _)| wants(id)).collect();
+    let made = spread::map(&candidates, |(id, quotes)| {
+        let game = inputs.games.iter().find(|game| game.row.game_id == id.game)?;
+        let mut job = job_of(inputs, wanted, contract, id.clone(), game, *quotes);
         job.inputs_sha256 = rules::inputs::inputs_sha256(&job, &wanted.pins, &policy_text);
         let settled = inputs.settled.get(&job.id) == Some(&job.inputs_sha256);
-        if !(wanted.only_changed && settled) {
-            jobs.push(job);
-        }
-    }
+        (!(wanted.only_changed && settled)).then_some(job)
+    });
+    let mut jobs: Vec<Job> = made.into_iter().flatten().collect();
     jobs.sort_by(|a, b| (a.id.game, &a.id.player).cmp(&(b.id.game, &b.id.player)));
     jobs
 }

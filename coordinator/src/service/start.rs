@@ -19,6 +19,7 @@ use warehouse::{BatchRecord, Completeness, LoadSlate, Registered, Registration, 
 use super::jobs::{Wanted, build};
 use super::operate::check_coverage;
 use super::{Service, ServiceError};
+use crate::spread;
 
 /// Candidates for a batch id: one a second, so a minute of starts in one second would be needed to run out.
 const ID_TRIES: usize = 60;
@@ -269,7 +270,7 @@ impl Service {
             return Err(ServiceError::Busy { detail });
         }
         let records: Vec<NewJob> =
-            jobs.iter().map(|job| NewJob { id: job.id.clone(), payload: encode_job(job) }).collect();
+            spread::map(&jobs, |job| NewJob { id: job.id.clone(), payload: encode_job(job) });
         self.add_and_seal(claim, &records).await?;
         if let Some(pool) = &self.pool {
             pool.nudge();
