@@ -67,6 +67,17 @@ impl RawFolder {
         Ok(Kept { path, seen_at, is_new: true })
     }
 
+    /// Where it stands what of a date that is over was asked; no walk through folders sees it.
+    pub(crate) fn past_file(&self, source: &str, date: Date) -> PathBuf {
+        self.root.join(source).join(date.to_string()).join(".past.json")
+    }
+
+    /// Kept answers of a source about one date, oldest first.
+    pub(crate) fn kept_of(&self, source: &str, date: Date) -> Vec<PathBuf> {
+        let files = list(&self.root.join(source).join(date.to_string()));
+        files.into_iter().filter(|path| name(path).ends_with(".gz")).collect()
+    }
+
     /// Every kept answer of a source, oldest date first.
     pub(crate) fn kept(&self, source: &str) -> Vec<PathBuf> {
         let dates = list(&self.root.join(source));
