@@ -1,6 +1,6 @@
 //! One file: parsed on a thread, written in chunks, committed with its entry in the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -185,6 +185,8 @@ struct Writer {
     touched: Touched,
     /// Rows by the date of the game they are about.
     dates: BTreeMap<Date, u64>,
+    /// True when an availability report is new.
+    has_reports: bool,
 }
 
 impl Writer {
@@ -205,6 +207,7 @@ impl Writer {
             games_changed: false,
             touched: Touched::default(),
             dates: BTreeMap::new(),
+            has_reports: false,
             options,
         })
     }
@@ -240,7 +243,9 @@ impl Writer {
         self.counted(chunk.player_games, |rows| IngestBatch { player_games: rows, ..IngestBatch::default() })
             .await?;
         let injuries = self.injuries(chunk.injuries, warehouse, shared).await?;
+        let before = self.new;
         self.counted(injuries, |rows| IngestBatch { injuries: rows, ..IngestBatch::default() }).await?;
+        self.has_reports |= self.new > before;
         self.counted(chunk.aliases, |rows| IngestBatch { aliases: rows, ..IngestBatch::default() }).await?;
         self.counted(chunk.game_lines, |rows| IngestBatch { game_lines: rows, ..IngestBatch::default() })
             .await?;
@@ -270,6 +275,15 @@ impl Writer {
         for (row, weight) in rows.rows.iter().zip(&rows.weights) {
             *self.dates.entry(of(row)).or_default() += u64::from(*weight);
         }
+    }
+
+    /// League dates that what is new may be about. Whoever is reported about today, or was before, may play tonight.
+    fn changed(&self) -> BTreeSet<Date> {
+        if self.new == 0 {
+            return BTreeSet::new();
+        }
+        let tonight = self.has_reports.then(|| league_date(self.options.now));
+        self.dates.keys().copied().chain(tonight).collect()
     }
 
     /// Reports under the keys of the players they mean, as far as the team tells who that is.
@@ -349,6 +363,7 @@ impl Writer {
             sentence: sentence(self.new, self.known, &all.refused, damaged),
             refused: all.refused,
             damaged,
+            changed: self.changed(),
         };
         self.tx.commit(&ledger(source, &report, refused, now)).await?;
         if self.people_changed {
@@ -447,6 +462,7 @@ pub(super) fn not_used(source: &Source, kind: Kind, because: &str) -> FileReport
         known: 0,
         refused,
         damaged: false,
+        changed: BTreeSet::new(),
         sentence,
     }
 }
@@ -465,6 +481,7 @@ fn known(source: &Source, before: &SourceFileRow) -> FileReport {
         known: count(before.rows_read) - refused.min(count(before.rows_read)),
         refused: reasons,
         damaged: false,
+        changed: BTreeSet::new(),
         sentence: format!("this content went in at {} as `{}`", before.ingested_at, before.name),
     }
 }

@@ -1,6 +1,6 @@
 //! What an ingestion did, file by file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
@@ -55,6 +55,9 @@ pub struct FileReport {
     pub refused: BTreeMap<String, u64>,
     /// True when the file breaks off: what came before the damage is in.
     pub damaged: bool,
+    /// League dates that its new rows may be about; empty when none is new.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub changed: BTreeSet<Date>,
     /// In words: what happened, or why nothing did.
     pub sentence: String,
 }
@@ -81,6 +84,7 @@ impl FileReport {
             known: 0,
             refused: BTreeMap::new(),
             damaged: false,
+            changed: BTreeSet::new(),
             sentence: sentence.to_owned(),
         }
     }

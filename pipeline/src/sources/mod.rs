@@ -23,6 +23,7 @@ pub mod freshness;
 mod http;
 pub mod ledger;
 pub mod mapping;
+mod marks;
 pub mod odds_api;
 pub mod past;
 pub mod plan;

@@ -267,10 +267,9 @@ impl Runner {
         let mut files = Files::new();
         for path in kept {
             let seen_at = raw::seen_at(&path).unwrap_or(now);
-            let date = path.parent().and_then(|folder| folder.file_name()?.to_str()?.parse().ok());
             let kept = Kept { path, seen_at, is_new: false };
             let (path, _) = self.reading(source, &kept, None, account)?;
-            files.extend(path.map(|path| (path, date)));
+            files.extend(path);
         }
         Ok(files)
     }

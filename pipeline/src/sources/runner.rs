@@ -26,6 +26,7 @@ use super::breaker::BreakerPolicy;
 use super::error::SourceError;
 use super::freshness::Expected;
 use super::ledger::{Account, LedgerFile, NotNow, Settlement, replace};
+use super::marks;
 use super::past::{EVER, PastDay, is_answered};
 use super::raw::{self, Kept, RawFolder};
 use super::{Ask, Now, Plan, Poll, Reading, Reply, Source};
@@ -95,6 +96,8 @@ pub struct CycleReport {
     pub files: Vec<FileReport>,
     /// League dates that new rows may be about.
     pub changed: BTreeSet<Date>,
+    /// Of these, dates whose published slate is marked: whoever follows runs the players concerned again.
+    pub marked: BTreeSet<Date>,
     /// Files that wait for the warehouse.
     pub waiting: usize,
     /// Why they wait.
@@ -106,6 +109,7 @@ impl CycleReport {
         self.polls.extend(other.polls);
         self.files.extend(other.files);
         self.changed.extend(other.changed);
+        self.marked.extend(other.marked);
         self.waiting = other.waiting;
         self.trouble = other.trouble.or(self.trouble.take());
     }
@@ -122,8 +126,8 @@ impl CycleReport {
     }
 }
 
-/// Files to ingest, with the date they are filed under.
-pub(super) type Files = BTreeMap<PathBuf, Option<Date>>;
+/// Files to ingest.
+pub(super) type Files = BTreeSet<PathBuf>;
 
 /// Sources over one folder of stores.
 pub struct Runner {
@@ -347,11 +351,11 @@ impl Runner {
             for (why, n) in not_used {
                 *end.not_used.entry(why).or_default() += n;
             }
-            files.extend(path.map(|path| (path, Some(date))));
+            files.extend(path);
         }
         for path in std::mem::take(&mut reply.files) {
             end.count(true);
-            files.insert(path, None);
+            files.insert(path);
         }
         let ended = end.of(reply.failed.as_ref());
         self.settle(source, poll.clone(), reply, end.new > 0, now).await?;
@@ -461,20 +465,17 @@ impl Runner {
             Ok(done) => {
                 let put_off = done.files.iter().filter(|file| file.state == FileState::Waiting);
                 let put_off: BTreeSet<String> = put_off.map(|file| file.name.clone()).collect();
-                let dates: BTreeMap<String, Date> = waiting
-                    .iter()
-                    .filter_map(|(path, date)| {
-                        Some((path.file_name()?.to_string_lossy().into_owned(), (*date)?))
-                    })
-                    .collect();
-                let news = done.files.iter().filter(|file| file.new > 0);
-                report.changed.extend(news.filter_map(|file| dates.get(&file.name)));
+                report.changed = done.files.iter().flat_map(|file| &file.changed).copied().collect();
                 report.files = done.files;
                 // Another process works on the same, or time was up: they go in with the next turn.
-                waiting.retain(|path, _| {
+                waiting.retain(|path| {
                     path.file_name().is_some_and(|name| put_off.contains(&*name.to_string_lossy()))
                 });
                 report.waiting = waiting.len();
+                match marks::mark(&self.warehouse, &report.changed, now).await {
+                    Ok(marked) => report.marked = marked,
+                    Err(error) => report.trouble = Some(format!("{error}; changed slates are not marked")),
+                }
             }
             Err(error) => {
                 report.trouble = Some(format!("{error}; the files are kept and go in when it is well again"));

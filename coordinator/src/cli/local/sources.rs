@@ -274,8 +274,13 @@ fn turn_page(report: &CycleReport) -> String {
         let dates: Vec<String> = report.changed.iter().map(ToString::to_string).collect();
         let changed =
             if dates.is_empty() { String::new() } else { format!("; changed: {}", dates.join(", ")) };
+        let marked: Vec<String> = report.marked.iter().map(ToString::to_string).collect();
+        let marked = match marked.is_empty() {
+            true => String::new(),
+            false => format!("; published and marked, so a server follows: {}", marked.join(", ")),
+        };
         page += &format!(
-            "ingested {} files: {} rows are new, {known} were known, {refused} refused{changed}\n",
+            "ingested {} files: {} rows are new, {known} were known, {refused} refused{changed}{marked}\n",
             report.files.len(),
             report.new_rows(),
         );
