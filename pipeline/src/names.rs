@@ -12,6 +12,7 @@ use proto::names::normalise;
 use proto::tables::AliasRow;
 use proto::verdict::FindingLevel;
 use proto::{GameKey, PlayerLookup, PlayerName};
+use rules::lines::LinePolicy;
 use warehouse::{Alert, IngestBatch, JoinRate, RunEnd, RunStart, UnresolvedName, Warehouse};
 
 use crate::error::{Error, Result};
@@ -142,6 +143,7 @@ pub async fn unresolved(warehouse: &Warehouse) -> Result<NamesReport> {
 /// with the teams of any of those games is refused, unless `anyway`.
 pub async fn alias(
     warehouse: &Warehouse,
+    lines: &LinePolicy,
     spelling: &str,
     player: &PlayerLookup,
     now: Timestamp,
@@ -176,7 +178,7 @@ pub async fn alias(
         }
     }
     tx.commit_without_file().await?;
-    report.rows_resolved = resolve_again(warehouse, now).await?.rows;
+    report.rows_resolved = resolve_again(warehouse, lines, now).await?.rows;
     Ok(report)
 }
 
@@ -227,7 +229,11 @@ async fn waiting_for(
 }
 
 /// Looks at every name that stands for nobody once more, and settles the events of those that are players now.
-pub async fn resolve_again(warehouse: &Warehouse, now: Timestamp) -> Result<ResolvedAgain> {
+pub async fn resolve_again(
+    warehouse: &Warehouse,
+    lines: &LinePolicy,
+    now: Timestamp,
+) -> Result<ResolvedAgain> {
     let waiting = warehouse.unresolved_names().await?;
     let mut people = People::default();
     let mut found: Vec<(UnresolvedName, PlayerLookup)> = Vec::new();
@@ -254,20 +260,24 @@ pub async fn resolve_again(warehouse: &Warehouse, now: Timestamp) -> Result<Reso
             touched.event(event, name.game_id);
         }
     }
-    settle(&mut tx, &touched).await?;
+    settle(&mut tx, &touched, lines).await?;
     tx.commit_without_file().await?;
     Ok(resolved)
 }
 
 /// Looks at names again when box scores or aliases came since that was done last: also when the process that brought
 /// them died before it could. Its own row in `runs` says when.
-pub(crate) async fn after_ingest(warehouse: &Warehouse, now: Timestamp) -> Result<ResolvedAgain> {
+pub(crate) async fn after_ingest(
+    warehouse: &Warehouse,
+    lines: &LinePolicy,
+    now: Timestamp,
+) -> Result<ResolvedAgain> {
     let newest = warehouse.newest_people().await?;
     let done = warehouse.runs(Some(STAGE), 1).await?.into_iter().find(|run| run.status == "success");
     if !is_due(newest, done.map(|run| run.started_at)) {
         return Ok(ResolvedAgain::default());
     }
-    let resolved = resolve_again(warehouse, now).await?;
+    let resolved = resolve_again(warehouse, lines, now).await?;
     let run_id = format!("names_{}", uuid::Uuid::new_v4());
     let start = RunStart {
         run_id: run_id.clone(),

@@ -27,7 +27,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use pipeline::ingest::IngestOptions;
 use protocol::Timing;
 use rules::lines::LinePolicy;
 use state::StateUrl;
@@ -174,6 +175,11 @@ impl Config {
         let value = toml::Value::String(dir.display().to_string());
         layers.add_flags(&[FlagValue { key: "dir", flag: "--dir", value }])?;
         resolve::resolve(&layers)
+    }
+
+    /// How files are ingested at an instant: the usual way, with the books that are configured.
+    pub fn ingest_options(&self, now: Timestamp) -> IngestOptions {
+        IngestOptions::at(now).with_lines(self.lines.clone())
     }
 
     /// Every setting with its resolved value and who set it; secrets as `(set)`.

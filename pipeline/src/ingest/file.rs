@@ -67,7 +67,7 @@ pub(super) async fn ingest(
     source: &Source,
     recognised: Recognised,
     shared: &mut Shared,
-    options: IngestOptions,
+    options: &IngestOptions,
     hold: &Hold<'_>,
     tell: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Outcome> {
@@ -193,7 +193,7 @@ impl Writer {
     async fn begin(
         warehouse: &Warehouse,
         source: &Source,
-        options: IngestOptions,
+        options: &IngestOptions,
         hold: &Hold<'_>,
     ) -> Result<Self> {
         Ok(Self {
@@ -208,7 +208,7 @@ impl Writer {
             touched: Touched::default(),
             dates: BTreeMap::new(),
             has_reports: false,
-            options,
+            options: options.clone(),
         })
     }
 
@@ -349,7 +349,7 @@ impl Writer {
                 self.touched.event(event, game);
             }
         }
-        settle(&mut self.tx, &self.touched).await?;
+        settle(&mut self.tx, &self.touched, &self.options.lines).await?;
         self.tx.note_dates(&self.dates).await?;
         let refused: u64 = all.refused.values().sum();
         let is_useless = self.new + self.known == 0 && all.refused.keys().any(|code| may_be_used_later(code));

@@ -18,6 +18,7 @@ use futures::future::join_all;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use proto::league_time::league_date;
+use rules::lines::LinePolicy;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use warehouse::Warehouse;
@@ -139,6 +140,7 @@ pub struct Runner {
     pub(super) is_apart: bool,
     breaker: BreakerPolicy,
     limits: RunLimits,
+    lines: Arc<LinePolicy>,
     /// Names this process in claims.
     who: String,
     /// Files that wait; whoever holds this ingests.
@@ -156,6 +158,7 @@ impl Runner {
             is_apart: false,
             breaker: BreakerPolicy::default(),
             limits: RunLimits { wait: BUSY_WAIT, ..RunLimits::default() },
+            lines: Arc::default(),
             who,
             waiting: Mutex::new(Files::new()),
         }
@@ -164,6 +167,11 @@ impl Runner {
     /// The same with other limits of ingestion.
     pub fn with_limits(self, limits: RunLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same with the configured books.
+    pub fn with_lines(self, lines: impl Into<Arc<LinePolicy>>) -> Self {
+        Self { lines: lines.into(), ..self }
     }
 
     /// Names of the sources.
@@ -457,8 +465,8 @@ impl Runner {
         if waiting.is_empty() {
             return report;
         }
-        let paths: Vec<PathBuf> = waiting.keys().cloned().collect();
-        let options = IngestOptions::at(now);
+        let paths: Vec<PathBuf> = waiting.iter().cloned().collect();
+        let options = IngestOptions::at(now).with_lines(Arc::clone(&self.lines));
         let run =
             ingest::run_within(&self.warehouse, &paths, options, self.limits, &Timestamp::now, |_| {}).await;
         match run {

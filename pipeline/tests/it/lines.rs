@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use pipeline::ingest::{IngestOptions, run};
 use pipeline::names;
 use proto::PlayerLookup;
+use rules::lines::LinePolicy;
 
 use crate::fixtures::{ALIASES, BOX, SCHEDULE, World, at, book, event, market, pair, world};
 
@@ -101,6 +103,35 @@ async fn incident_58_the_books_are_summed_up_market_by_market() {
     world.take("late.json", seen(at, &[both("betmgm", "25.5", "5.5")])).await;
     let found = world.sql("SELECT market, num_books, median_line FROM line_summaries ORDER BY 1").await;
     assert_eq!(found, ["assists|4|5.5", "points|4|25"]);
+}
+
+#[tokio::test]
+async fn summaries_count_the_books_that_are_configured() {
+    let world = world().await;
+    let at = "2024-03-29T20:00:00Z";
+    let quote = |book: &str, line: &str| points(book, at, "Aaron Ace", line, "-110", "-110");
+    let path = world.write(
+        "a.json",
+        seen(at, &[quote("draftkings", "24.5"), quote("fanduel", "26.5"), quote("bovada", "31.5")]),
+    );
+    let configured = LinePolicy {
+        exclude: vec!["draftkings".to_owned()],
+        not_in_consensus: Vec::new(),
+        ..LinePolicy::default()
+    };
+    let options = IngestOptions::at(crate::fixtures::at(crate::fixtures::NOW)).with_lines(configured.clone());
+    run(&world.warehouse, &[path], options, |_| {}).await.unwrap();
+    let summary = "SELECT num_books, median_line FROM line_summaries";
+    assert_eq!(world.sql(summary).await, ["2|29"], "not DraftKings, and Bovada");
+
+    // Names that find their player later are summed up by the same books.
+    world.take("b.json", seen(at, &[points("draftkings", at, "A. Ace", "24.5", "-110", "-110")])).await;
+    let (ace, now) = ("aaronacejr".parse().unwrap(), crate::fixtures::at("2024-04-02T12:00:00Z"));
+    let done = names::alias(&world.warehouse, &configured, "A. Ace", &ace, now, false, false).await.unwrap();
+    assert_eq!(done.rows_resolved, 0, "DraftKings quotes him already: {done:?}");
+    world.take("c.json", seen(at, &[points("betmgm", at, "Ace Aaron", "30.5", "-110", "-110")])).await;
+    names::alias(&world.warehouse, &configured, "Ace Aaron", &ace, now, false, false).await.unwrap();
+    assert_eq!(world.sql(summary).await, ["3|30.5"], "still not DraftKings");
 }
 
 #[tokio::test]
@@ -203,7 +234,9 @@ async fn a_person_says_whom_a_spelling_means() {
     let say = |player: &str, dry: bool| {
         let player = key(player);
         let warehouse = world.warehouse.clone();
-        async move { names::alias(&warehouse, "B. Bunyan", &player, now, dry, false).await }
+        async move {
+            names::alias(&warehouse, &LinePolicy::default(), "B. Bunyan", &player, now, dry, false).await
+        }
     };
     let error = say("bobunyam", false).await.unwrap_err().to_string();
     assert!(error.contains("bobunyam") && error.contains("not found"), "{error}");
@@ -233,9 +266,14 @@ async fn a_player_of_other_teams_is_refused_until_somebody_insists() {
     let noon = "2024-03-29T16:00:00Z";
     world.take("o.json", seen(noon, &[points("fanduel", noon, "F. Away", "10.5", "-110", "-110")])).await;
     let (now, player) = (at("2024-04-02T12:00:00Z"), "faraway".parse::<PlayerLookup>().unwrap());
-    let refused = names::alias(&world.warehouse, "F. Away", &player, now, false, false).await.unwrap_err();
+    let refused =
+        names::alias(&world.warehouse, &LinePolicy::default(), "F. Away", &player, now, false, false)
+            .await
+            .unwrap_err();
     assert!(refused.to_string().contains("none of the teams"), "{refused}");
-    let done = names::alias(&world.warehouse, "F. Away", &player, now, false, true).await.unwrap();
+    let done = names::alias(&world.warehouse, &LinePolicy::default(), "F. Away", &player, now, false, true)
+        .await
+        .unwrap();
     assert_eq!((done.rows_resolved, done.games_of_other_teams), (1, 1));
 }
 

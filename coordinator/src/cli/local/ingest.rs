@@ -73,7 +73,8 @@ pub(crate) async fn ingest(args: &IngestArgs, config: &Config, out: Output) -> R
         }
     }
     let warehouse = open_or_make(config).await?;
-    let options = IngestOptions { now: Timestamp::now(), force: args.force, ahead: args.ahead };
+    let options = config.ingest_options(Timestamp::now());
+    let options = IngestOptions { force: args.force, ahead: args.ahead, ..options };
     let report = run(&warehouse, &args.paths, options).await?;
     out.either(&report, |report| page(report, args.files))?;
     Ok(exit(&report))

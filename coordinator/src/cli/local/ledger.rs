@@ -130,7 +130,7 @@ pub(crate) async fn quarantine(
             out.either(&entry_json(&entry), |_| entry_page(&entry))?;
             Ok(Exit::Ok)
         }
-        QuarantineCommand::Retry { id } => retry(&warehouse, *id, out).await,
+        QuarantineCommand::Retry { id } => retry(&warehouse, *id, config, out).await,
     }
 }
 
@@ -145,7 +145,7 @@ async fn entry(warehouse: &Warehouse, id: i64) -> Result<QuarantineEntry, Failur
 }
 
 /// Reads the file again, unless something else lies there by now.
-async fn retry(warehouse: &Warehouse, id: i64, out: Output) -> Result<Exit, Failure> {
+async fn retry(warehouse: &Warehouse, id: i64, config: &Config, out: Output) -> Result<Exit, Failure> {
     let entry = entry(warehouse, id).await?;
     let place = entry.path.as_deref().map(PathBuf::from).filter(|path| path.is_file());
     let Some(path) = place else {
@@ -154,7 +154,7 @@ async fn retry(warehouse: &Warehouse, id: i64, out: Output) -> Result<Exit, Fail
             Failure::new(Exit::NotFound, format!("`{}` is no longer at {was}", entry.row.source_file));
         return Err(failure.hint("`tipoff ingest --force PATH` reads it from where it is now"));
     };
-    let options = IngestOptions { force: true, ..IngestOptions::at(Timestamp::now()) };
+    let options = IngestOptions { force: true, ..config.ingest_options(Timestamp::now()) };
     let report = ingest::run(warehouse, &[path], options).await?;
     out.either(&report, |report| ingest::page(report, true))?;
     Ok(ingest::exit(&report))

@@ -78,7 +78,8 @@ pub(crate) async fn ingest(
     }
     let warehouse = open_or_make(config).await?;
     let who = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
-    let runner = Arc::new(Runner::new(&config.dir, warehouse.clone(), sources, who));
+    let runner = Runner::new(&config.dir, warehouse.clone(), sources, who).with_lines(config.lines.clone());
+    let runner = Arc::new(runner);
     let now = Timestamp::now();
     let wanted = match &args.source {
         Some(_) => Some(date(args.game_date.as_deref().unwrap_or("TODAY"))?),

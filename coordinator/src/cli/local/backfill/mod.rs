@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use pipeline::backfill::{DatePlan, DateState, Reprocess, Step, plan_date, states};
 use pipeline::coverage::{check_range, describe};
-use pipeline::ingest::{self, IngestOptions, RunLimits};
+use pipeline::ingest::{self, RunLimits};
 use pipeline::sources::credits::CreditLimits;
 use pipeline::sources::odds_api::{self, OddsApi, OddsApiConfig};
 use pipeline::sources::past::PastNeed;
@@ -203,7 +203,8 @@ impl BackfillArgs {
         let before_tip = odds.past_minutes_before_tip.clone();
         let source: Arc<dyn Source> = Arc::new(OddsApi::new(odds).map_err(stage_failure)?);
         let runner = Runner::new(&config.dir, warehouse.clone(), vec![source], request.owner.clone())
-            .with_limits(RunLimits::default());
+            .with_limits(RunLimits::default())
+            .with_lines(config.lines.clone());
         let runner = if request.credits.is_some() { runner.apart() } else { runner };
         let budget = runner.past_budget(odds_api::NAME, request.credits, request.begun).await;
         Ok(Some(Buyer { runner, before_tip, budget: budget.map_err(stage_failure)? }))
@@ -237,7 +238,7 @@ pub(crate) async fn backfill(args: &BackfillArgs, config: &Config, out: Output) 
     }
     if !files.is_empty() {
         let read = async {
-            let options = IngestOptions::at(Timestamp::now());
+            let options = config.ingest_options(Timestamp::now());
             ingest::run(&warehouse, &files, options, |_| ()).await.map_err(stage_failure)
         };
         let report = recorded(&warehouse, "ingest", None, read).await?;
