@@ -137,8 +137,12 @@ pub struct PlayerGameRow {
 /// One availability report.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct InjuryRow {
-    /// The player.
+    /// The player; the name's own key while it stands for nobody.
     pub player_lookup: PlayerLookup,
+    /// The name as the source wrote it.
+    pub player_name: String,
+    /// False while the name fits no player.
+    pub player_resolved: bool,
     /// His team, if the source tells.
     pub team: Option<TeamCode>,
     /// Availability.

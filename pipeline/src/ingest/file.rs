@@ -286,7 +286,7 @@ impl Writer {
         self.dates.keys().copied().chain(tonight).collect()
     }
 
-    /// Reports under the keys of the players they mean, as far as the team tells who that is.
+    /// Reports under the keys of the players they mean; who is nobody yet keeps his name and is looked at again.
     async fn injuries(
         &self,
         reports: Weighted<(InjuryRow, PlayerName)>,
@@ -295,11 +295,10 @@ impl Writer {
     ) -> Result<Weighted<InjuryRow>> {
         let mut resolved = Weighted::default();
         for ((mut report, name), weight) in reports.rows.into_iter().zip(reports.weights) {
-            if let Some(team) = report.team {
-                let season = season_of(league_date(report.reported_at));
-                shared.people.ready(warehouse, season).await?;
-                (report.player_lookup, _) = shared.people.who(&name, [team, team], season);
-            }
+            let season = season_of(league_date(report.reported_at));
+            shared.people.ready(warehouse, season).await?;
+            (report.player_lookup, report.player_resolved) =
+                shared.people.who(&name, report.team.as_slice(), season);
             resolved.push(report, weight);
         }
         Ok(resolved)

@@ -152,7 +152,8 @@ pub async fn run_within(
     let Ingestion { listing, shared, mut report, .. } = ingestion;
     report.skipped = listing.skipped();
     report.files_listed = listing.num_listed();
-    report.resolved_again = names::after_ingest(warehouse, &policy, now).await?.rows;
+    let resolved = names::after_ingest(warehouse, &policy, now).await?;
+    (report.resolved_again, report.reports_resolved_again) = (resolved.rows, resolved.reports);
     names::watch_joins(warehouse, &shared.met, now).await?;
     Ok(report)
 }

@@ -166,6 +166,9 @@ pub struct IngestReport {
     /// Quotes that were given to players whose names stood for nobody before.
     #[serde(default)]
     pub resolved_again: u64,
+    /// Availability reports that were given to players whose names stood for nobody before.
+    #[serde(default)]
+    pub reports_resolved_again: u64,
     /// Records of runs that could not be written; the work is done all the same.
     #[serde(default)]
     pub unrecorded: Vec<String>,

@@ -33,9 +33,10 @@ const ROW_BUFFER: usize = 1024;
 /// Pages in the log after which a commit moves them into the file after all: 32 MiB.
 const LOG_PAGES: &str = "8192";
 
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (1, "tables", include_str!("../../migrations/sqlite/0001_tables.sql")),
     (2, "lines and runs", include_str!("../../migrations/sqlite/0002_lines_and_runs.sql")),
+    (3, "names of reports", include_str!("../../migrations/sqlite/0003_names_of_reports.sql")),
 ];
 
 const STAGING: &str = include_str!("staging.sql");

@@ -164,6 +164,9 @@ pub(crate) fn page(report: &IngestReport, every_file: bool) -> String {
     if report.resolved_again > 0 {
         page += &format!("; {} quotes found their player after all", report.resolved_again);
     }
+    if report.reports_resolved_again > 0 {
+        page += &format!("; {} reports found their player after all", report.reports_resolved_again);
+    }
     page += "\n";
     for error in &report.unrecorded {
         page += &format!("the record of a run was not written: {error}\n");
