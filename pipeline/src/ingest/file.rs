@@ -1,16 +1,15 @@
 //! One file: parsed on a thread, written in chunks, committed with its entry in the ledger.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use proto::league_time::league_date;
-use proto::tables::{GameRow, InjuryRow, LineRow, QuarantineRow, SourceFileRow};
+use proto::tables::{GameRow, InjuryRow, LineRow, SourceFileRow};
 use proto::{GameKey, PlayerName};
 use tokio::sync::mpsc;
-use warehouse::{FileOrigin, IngestBatch, IngestCounts, IngestTransaction, Lease, Warehouse};
+use warehouse::{IngestBatch, IngestCounts, IngestTransaction, Lease, Warehouse};
 
 use super::batch::Clock;
 use super::clock;
@@ -21,9 +20,10 @@ use super::known::Known;
 use super::odds::assemble::{Quotes, assemble};
 use super::odds::{sheet, v4};
 use super::refuse::{DID_NOT_PLAY, MALFORMED, NOT_USED, Refusal, TOO_LARGE, TRUNCATED, Tally, UNREADABLE};
+use super::refused::{REFUSED, Refused};
 use super::report::{FileReport, FileState};
 use super::settle::{Touched, settle};
-use super::source::{Source, name_of};
+use super::source::Source;
 use super::table::{Damage, Table};
 use super::{IngestOptions, Shared};
 use crate::error::{Error, Result};
@@ -482,85 +482,5 @@ fn known(source: &Source, before: &SourceFileRow) -> FileReport {
         damaged: false,
         changed: BTreeSet::new(),
         sentence: format!("this content went in at {} as `{}`", before.ingested_at, before.name),
-    }
-}
-
-/// Kind of a ledger entry whose file was refused: it is read again the next time, since a better reader may come.
-const REFUSED: &str = "quarantined";
-
-/// A file of which nothing is used.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) name: String,
-    /// Hash of its content, or of what is known of it when it cannot be read.
-    sha256: String,
-    path: String,
-    size: u64,
-    pub(super) kind: &'static str,
-    refusal: Refusal,
-}
-
-impl Refused {
-    /// A file that was read far enough to be hashed.
-    pub(super) fn content(source: &Source, kind: &'static str, refusal: Refusal) -> Self {
-        let FileOrigin { name, sha256, path } = source.origin();
-        Self { name, sha256, path, size: source.size, kind, refusal }
-    }
-
-    /// A file that was not.
-    pub(super) fn unread(path: &Path, refusal: Refusal) -> Self {
-        let name = name_of(path);
-        let sha256 = proto::codec::sha256_hex(format!("{name}\n{}", refusal.sentence).as_bytes());
-        Self { name, sha256, path: path.display().to_string(), size: 0, kind: "", refusal }
-    }
-
-    /// Keeps the reason, once for each content, and reports it: one row read, one refused.
-    pub(super) async fn report(
-        &self,
-        warehouse: &Warehouse,
-        now: Timestamp,
-        hold: &Hold<'_>,
-    ) -> Result<FileReport> {
-        if warehouse.known_file(&self.sha256).await?.is_none() {
-            self.keep(warehouse, now, hold).await?;
-        }
-        Ok(FileReport {
-            read: 1,
-            refused: std::iter::once((self.refusal.code.to_owned(), 1)).collect(),
-            ..FileReport::without_rows(
-                self.name.clone(),
-                self.kind,
-                FileState::Quarantined,
-                &self.refusal.sentence,
-            )
-        })
-    }
-
-    async fn keep(&self, warehouse: &Warehouse, now: Timestamp, hold: &Hold<'_>) -> Result<()> {
-        let row = QuarantineRow {
-            source_file: self.name.clone(),
-            line_number: None,
-            code: self.refusal.code.to_owned(),
-            sentence: self.refusal.sentence.clone(),
-            excerpt: self.kind.to_owned(),
-            game_date: None,
-        };
-        let origin =
-            FileOrigin { name: self.name.clone(), sha256: self.sha256.clone(), path: self.path.clone() };
-        let mut tx = warehouse.begin_file(origin, now, hold.lease, (hold.clock)()).await?;
-        tx.add(&IngestBatch { quarantine: vec![row], ..IngestBatch::default() }).await?;
-        let entry = SourceFileRow {
-            sha256: self.sha256.clone(),
-            name: self.name.clone(),
-            kind: REFUSED.to_owned(),
-            size: i64::try_from(self.size).unwrap_or(i64::MAX),
-            rows_read: 1,
-            rows_new: 0,
-            rows_known: 0,
-            rows_refused: 1,
-            ingested_at: now,
-        };
-        tx.commit(&entry).await?;
-        Ok(())
     }
 }

@@ -27,9 +27,11 @@ mod kind;
 mod known;
 mod listing;
 mod odds;
+mod pending;
 pub(crate) mod people;
 mod reading;
 mod refuse;
+mod refused;
 mod report;
 pub(crate) mod settle;
 mod source;
@@ -46,6 +48,7 @@ use warehouse::Warehouse;
 
 pub use self::batch::{Clock, OLD_LEASE_ALERT, RunLimits};
 pub use self::kind::Kind;
+pub use self::pending::{PendingFile, pending};
 pub use self::reading::{Reading, read};
 pub use self::report::{FileReport, FileState, IngestReport, Progress, RunReport, RunState};
 

@@ -41,6 +41,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{Meaning, SourceError};
 pub use self::http::{Patience, check_base};
 pub use self::ledger::{Account, Ledger, LedgerFile};
+pub use self::raw::kept_files;
 pub use self::runner::{CycleReport, PollEnd, PollReport, Runner};
 
 use self::credits::{CreditHeaders, CreditLimits};

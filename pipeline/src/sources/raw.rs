@@ -86,6 +86,15 @@ impl RawFolder {
     }
 }
 
+/// The files that ingest reads of what a source brought about a date: the table of an answer where there is one.
+pub fn kept_files(dir: &Path, source: &str, date: Date) -> Vec<PathBuf> {
+    let table_or_answer = |kept: PathBuf| {
+        let table = rows_path(&kept);
+        if table.exists() { table } else { kept }
+    };
+    RawFolder::of(dir).kept_of(source, date).into_iter().map(table_or_answer).collect()
+}
+
 /// When the content of a kept answer was first seen, by its name.
 pub(crate) fn seen_at(path: &Path) -> Option<Timestamp> {
     stamp(name(path).get(..15)?)

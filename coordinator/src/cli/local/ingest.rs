@@ -50,7 +50,7 @@ pub(crate) struct IngestArgs {
 /// Subcommands of `tipoff ingest`; a folder of such a name is `./ls`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum IngestCommand {
-    /// List the files that have rows about a date: size, rows, state
+    /// List the files that have rows about a date, and those that are not in yet: size, rows, state
     Ls(LsArgs),
     /// Look at what was refused, or try it again
     #[command(subcommand)]
