@@ -153,6 +153,17 @@ pub struct InjuryRow {
     pub note: String,
 }
 
+/// How new the inputs of a slate are that have no date of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InputAges {
+    /// The newest availability report at the as-of.
+    pub newest_report: Option<Timestamp>,
+    /// The newest date with a box score, before the slate's.
+    pub newest_box_score: Option<Date>,
+    /// Games that were to be played after that date and before the slate's.
+    pub games_since: u64,
+}
+
 /// A spelling that stands for a player.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct AliasRow {

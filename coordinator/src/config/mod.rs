@@ -31,6 +31,7 @@ use jiff::{SignedDuration, Timestamp};
 use pipeline::ingest::IngestOptions;
 use protocol::Timing;
 use rules::lines::LinePolicy;
+use rules::staleness::StalenessBudget;
 use state::StateUrl;
 use warehouse::WarehouseUrl;
 
@@ -70,6 +71,8 @@ pub struct Config {
     pub workers: PoolSize,
     /// How quotes are judged and ranked.
     pub lines: LinePolicy,
+    /// How old rosters and injuries may be.
+    pub staleness: StalenessBudget,
     /// Where lines come from by themselves.
     pub feeds: FeedsConfig,
     /// What is logged, and how.

@@ -129,6 +129,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("books.rank", Kind::Texts),
     setting("books.exclude", Kind::Texts),
     setting("books.not_in_consensus", Kind::Texts),
+    setting("inputs.injuries_hours", Kind::Whole),
+    setting("inputs.roster_days", Kind::Whole),
     setting("odds_api.base_url", Kind::Text),
     named("odds_api.api_key", Kind::Secret, "TIPOFF_ODDS_API_KEY"),
     named("odds_api.api_key_file", Kind::Text, "TIPOFF_ODDS_API_KEY_FILE"),
