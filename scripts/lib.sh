@@ -93,7 +93,7 @@ stop_redis() {
 build_release() {
     choose_target_dir
     # Of the whole workspace, so that every campaign finds the same dependencies built.
-    cargo build --manifest-path "$repository/Cargo.toml" --release --locked --bin "${1:-tipoff}" >&2
+    cargo build --manifest-path "$repository/Cargo.toml" --release --locked --workspace --bin "${1:-tipoff}" >&2
     tipoff="${CARGO_TARGET_DIR:-$repository/target}/release/tipoff"
 }
 

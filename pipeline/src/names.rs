@@ -1,24 +1,32 @@
-//! Quoted names that stand for nobody: shown with whom they may mean, and resolved again when somebody new is known.
+//! Quoted and reported names that stand for nobody: shown with whom they may mean, and resolved again when somebody new is
+//! known.
 //!
-//! A name that is resolved once and never again loses its quotes for good when odds arrive before rosters; a join that
-//! quietly fits nobody emptied whole nights (incidents 63, 64). So names are looked at again whenever box scores or
+//! A name that is resolved once and never again loses its quotes and reports for good when they arrive before rosters
+//! (who was out stayed on the page); a join that quietly fits nobody emptied whole nights (incidents 63, 64). So names are looked at again whenever box scores or
 //! aliases have come since, each source's join rate is watched, and whom a spelling means is a person's decision, with
 //! the candidates beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use proto::league_time::league_date;
 use proto::names::normalise;
 use proto::tables::AliasRow;
 use proto::verdict::FindingLevel;
-use proto::{GameKey, PlayerLookup, PlayerName};
-use warehouse::{Alert, IngestBatch, JoinRate, RunEnd, RunStart, UnresolvedName, Warehouse};
+use proto::{GameKey, PlayerLookup, PlayerName, TeamCode};
+use rules::lines::LinePolicy;
+use warehouse::{
+    Alert, IngestBatch, JoinRate, RunEnd, RunStart, UnresolvedName, UnresolvedReport, Warehouse,
+};
 
 use crate::error::{Error, Result};
 use crate::ingest::people::People;
 use crate::ingest::settle::{Touched, settle};
 use crate::season::season_of;
 
+/// What reports count as among the sources of names.
+const REPORTS: &str = "injuries";
 /// Stage under which looking at names again is recorded.
 const STAGE: &str = "names";
 /// Code of the alert about a source whose names do not join; its subject is the source.
@@ -40,10 +48,16 @@ pub struct Unresolved {
     /// Games it was quoted for.
     pub games: u64,
     /// The newest of them.
-    pub newest_game: GameKey,
+    pub newest_game: Option<GameKey>,
     /// Quotes under it.
     pub rows: i64,
-    /// Players of those games' teams whom it may mean.
+    /// Availability reports under it.
+    pub reports: i64,
+    /// League date of the newest of them.
+    pub newest_report: Option<Date>,
+    /// Teams that reported it.
+    pub teams: BTreeSet<TeamCode>,
+    /// Players of those games' and reports' teams whom it may mean.
     pub candidates: BTreeSet<PlayerLookup>,
 }
 
@@ -63,7 +77,7 @@ pub struct Joins {
 /// What is unresolved.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct NamesReport {
-    /// Names, those with the most quotes first.
+    /// Names, those with the most quotes first, then those with the newest reports.
     pub names: Vec<Unresolved>,
     /// Every source.
     pub sources: Vec<Joins>,
@@ -72,10 +86,12 @@ pub struct NamesReport {
 /// What looking at names again gave.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct ResolvedAgain {
-    /// Names (in games) that are players now.
+    /// Names (in games, or in reports of an instant) that are players now.
     pub names: u64,
     /// Quotes that were given to them.
     pub rows: u64,
+    /// Availability reports that were given to them.
+    pub reports: u64,
 }
 
 /// What an alias does, or would do.
@@ -93,8 +109,24 @@ pub struct AliasReport {
     pub games_of_other_teams: u64,
     /// Quotes that wait.
     pub rows_waiting: i64,
+    /// Availability reports that wait.
+    pub reports_waiting: i64,
+    /// Of these, reports by teams he played for in neither that season nor the one before.
+    pub reports_of_other_teams: i64,
     /// Quotes that were given to players; 0 in a dry run.
     pub rows_resolved: u64,
+    /// Availability reports that were given to players; 0 in a dry run.
+    pub reports_resolved: u64,
+}
+
+impl AliasReport {
+    /// True when he has nothing to do with any place where the spelling waits.
+    fn is_strange(&self) -> bool {
+        let waits = self.games > 0 || self.reports_waiting > 0;
+        waits
+            && self.games == self.games_of_other_teams
+            && self.reports_waiting == self.reports_of_other_teams
+    }
 }
 
 /// Lists names that stand for nobody, with candidates, and how well each source joins.
@@ -107,27 +139,27 @@ pub async fn unresolved(warehouse: &Warehouse) -> Result<NamesReport> {
         let season = season_of(found.game_id.date);
         people.ready(warehouse, season).await?;
         let teams = [found.game_id.away, found.game_id.home];
-        let candidates = PlayerName::parse(&found.player_name)
-            .map(|name| people.candidates(&name, teams, season))
-            .unwrap_or_default();
-        let key = (found.player_lookup.clone(), found.player_name.clone());
-        let entry = by_name.entry(key).or_insert_with(|| Unresolved {
-            name: found.player_name,
-            lookup: found.player_lookup,
-            sources: BTreeSet::new(),
-            games: 0,
-            newest_game: found.game_id,
-            rows: 0,
-            candidates: BTreeSet::new(),
-        });
+        let candidates = candidates(&people, &found.player_name, &teams, season);
+        let entry = entry(&mut by_name, found.player_lookup, found.player_name);
         entry.sources.insert(found.source);
         entry.games += 1;
-        entry.newest_game = entry.newest_game.max(found.game_id);
+        entry.newest_game = entry.newest_game.max(Some(found.game_id));
         entry.rows += found.rows;
         entry.candidates.extend(candidates);
     }
+    for found in warehouse.unresolved_reports().await? {
+        let date = league_date(found.reported_at);
+        people.ready(warehouse, season_of(date)).await?;
+        let candidates = candidates(&people, &found.player_name, found.team.as_slice(), season_of(date));
+        let entry = entry(&mut by_name, found.player_lookup, found.player_name);
+        entry.sources.insert(REPORTS.to_owned());
+        entry.reports += found.rows;
+        entry.newest_report = entry.newest_report.max(Some(date));
+        entry.teams.extend(found.team);
+        entry.candidates.extend(candidates);
+    }
     let mut names: Vec<Unresolved> = by_name.into_values().collect();
-    names.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.name.cmp(&b.name)));
+    names.sort_by(|a, b| (b.rows, b.newest_report, &a.name).cmp(&(a.rows, a.newest_report, &b.name)));
     let join = |rate: JoinRate| Joins {
         unresolved: rate.names - rate.resolved,
         unresolved_rows: rows.get(&rate.source).copied().unwrap_or(0),
@@ -138,10 +170,34 @@ pub async fn unresolved(warehouse: &Warehouse) -> Result<NamesReport> {
     Ok(NamesReport { names, sources })
 }
 
-/// Records whom a spelling means and gives the quotes that wait for it to that player. A player who has nothing to do
-/// with the teams of any of those games is refused, unless `anyway`.
+fn entry(
+    by_name: &mut BTreeMap<(PlayerLookup, String), Unresolved>,
+    lookup: PlayerLookup,
+    name: String,
+) -> &mut Unresolved {
+    by_name.entry((lookup.clone(), name.clone())).or_insert_with(|| Unresolved {
+        name,
+        lookup,
+        sources: BTreeSet::new(),
+        games: 0,
+        newest_game: None,
+        rows: 0,
+        reports: 0,
+        newest_report: None,
+        teams: BTreeSet::new(),
+        candidates: BTreeSet::new(),
+    })
+}
+
+fn candidates(people: &People, name: &str, teams: &[TeamCode], season: i16) -> Vec<PlayerLookup> {
+    PlayerName::parse(name).map(|name| people.candidates(&name, teams, season)).unwrap_or_default()
+}
+
+/// Records whom a spelling means and gives the quotes and reports that wait for it to that player. A player who has
+/// nothing to do with the teams of any of those games and reports is refused, unless `anyway`.
 pub async fn alias(
     warehouse: &Warehouse,
+    lines: &LinePolicy,
     spelling: &str,
     player: &PlayerLookup,
     now: Timestamp,
@@ -154,11 +210,11 @@ pub async fn alias(
         return Err(Error::Invalid(format!("`{spelling}` is the player's own name; it needs no alias")));
     }
     let mut report = waiting_for(warehouse, &name.lookup, player).await?;
-    if report.games > 0 && report.games == report.games_of_other_teams && !anyway {
+    if report.is_strange() && !anyway {
         let sentence = format!(
-            "`{player}` played for none of the teams in the {} games where `{spelling}` is quoted; \
+            "`{player}` played for none of the teams in the {} games and {} reports where `{spelling}` stands; \
              --anyway records it all the same",
-            report.games
+            report.games, report.reports_waiting
         );
         return Err(Error::Invalid(sentence));
     }
@@ -176,7 +232,8 @@ pub async fn alias(
         }
     }
     tx.commit_without_file().await?;
-    report.rows_resolved = resolve_again(warehouse, now).await?.rows;
+    let resolved = resolve_again(warehouse, lines, now).await?;
+    (report.rows_resolved, report.reports_resolved) = (resolved.rows, resolved.reports);
     Ok(report)
 }
 
@@ -211,8 +268,17 @@ async fn waiting_for(
         people.ready(warehouse, season).await?;
         rows += found.rows;
         games.insert(found.game_id);
-        if !people.plays_for(player, [found.game_id.away, found.game_id.home], season) {
+        if !people.plays_for(player, &[found.game_id.away, found.game_id.home], season) {
             strange.insert(found.game_id);
+        }
+    }
+    let (mut reports, mut strange_reports) = (0, 0);
+    for found in warehouse.unresolved_reports().await?.into_iter().filter(|r| &r.player_lookup == alias) {
+        let season = season_of(league_date(found.reported_at));
+        people.ready(warehouse, season).await?;
+        reports += found.rows;
+        if found.team.is_some_and(|team| !people.plays_for(player, &[team], season)) {
+            strange_reports += found.rows;
         }
     }
     Ok(AliasReport {
@@ -222,12 +288,19 @@ async fn waiting_for(
         games: games.len() as u64,
         games_of_other_teams: strange.len() as u64,
         rows_waiting: rows,
+        reports_waiting: reports,
+        reports_of_other_teams: strange_reports,
         rows_resolved: 0,
+        reports_resolved: 0,
     })
 }
 
 /// Looks at every name that stands for nobody once more, and settles the events of those that are players now.
-pub async fn resolve_again(warehouse: &Warehouse, now: Timestamp) -> Result<ResolvedAgain> {
+pub async fn resolve_again(
+    warehouse: &Warehouse,
+    lines: &LinePolicy,
+    now: Timestamp,
+) -> Result<ResolvedAgain> {
     let waiting = warehouse.unresolved_names().await?;
     let mut people = People::default();
     let mut found: Vec<(UnresolvedName, PlayerLookup)> = Vec::new();
@@ -235,13 +308,23 @@ pub async fn resolve_again(warehouse: &Warehouse, now: Timestamp) -> Result<Reso
         let season = season_of(name.game_id.date);
         people.ready(warehouse, season).await?;
         let Ok(parsed) = PlayerName::parse(&name.player_name) else { continue };
-        let (player, is_player) = people.who(&parsed, [name.game_id.away, name.game_id.home], season);
+        let (player, is_player) = people.who(&parsed, &[name.game_id.away, name.game_id.home], season);
         if is_player {
             found.push((name, player));
         }
     }
+    let mut reports: Vec<(UnresolvedReport, PlayerLookup)> = Vec::new();
+    for report in warehouse.unresolved_reports().await? {
+        let season = season_of(league_date(report.reported_at));
+        people.ready(warehouse, season).await?;
+        let Ok(parsed) = PlayerName::parse(&report.player_name) else { continue };
+        let (player, is_player) = people.who(&parsed, report.team.as_slice(), season);
+        if is_player {
+            reports.push((report, player));
+        }
+    }
     let mut resolved = ResolvedAgain::default();
-    if found.is_empty() {
+    if found.is_empty() && reports.is_empty() {
         return Ok(resolved);
     }
     let mut tx = warehouse.begin_ingest("names resolved again", now).await?;
@@ -254,20 +337,28 @@ pub async fn resolve_again(warehouse: &Warehouse, now: Timestamp) -> Result<Reso
             touched.event(event, name.game_id);
         }
     }
-    settle(&mut tx, &touched).await?;
+    for (report, player) in &reports {
+        resolved.names += 1;
+        resolved.reports += tx.rename_report(report, player).await?;
+    }
+    settle(&mut tx, &touched, lines).await?;
     tx.commit_without_file().await?;
     Ok(resolved)
 }
 
 /// Looks at names again when box scores or aliases came since that was done last: also when the process that brought
 /// them died before it could. Its own row in `runs` says when.
-pub(crate) async fn after_ingest(warehouse: &Warehouse, now: Timestamp) -> Result<ResolvedAgain> {
+pub(crate) async fn after_ingest(
+    warehouse: &Warehouse,
+    lines: &LinePolicy,
+    now: Timestamp,
+) -> Result<ResolvedAgain> {
     let newest = warehouse.newest_people().await?;
     let done = warehouse.runs(Some(STAGE), 1).await?.into_iter().find(|run| run.status == "success");
     if !is_due(newest, done.map(|run| run.started_at)) {
         return Ok(ResolvedAgain::default());
     }
-    let resolved = resolve_again(warehouse, now).await?;
+    let resolved = resolve_again(warehouse, lines, now).await?;
     let run_id = format!("names_{}", uuid::Uuid::new_v4());
     let start = RunStart {
         run_id: run_id.clone(),

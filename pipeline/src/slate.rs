@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use proto::tables::FeatureRow;
 use proto::{GameKey, JobId, Market, PlayerLookup, Slate, TeamCode};
+use rules::staleness::{Stale, StalenessBudget, stale_inputs};
 use warehouse::{LoadSlate, SlateInputs, SlateLoad, Warehouse};
 
 use crate::error::{Error, Result};
@@ -69,6 +70,7 @@ pub async fn slate(
     date: Date,
     as_of: Timestamp,
     markets: &[Market],
+    budget: &StalenessBudget,
 ) -> Result<SlateReport> {
     let load = LoadSlate {
         slate: Slate::nba(date),
@@ -78,11 +80,28 @@ pub async fn slate(
         settled: false,
     };
     match warehouse.load_slate(&load).await? {
-        SlateLoad::Inputs(inputs) => Ok(describe(date, as_of, &inputs)),
+        SlateLoad::Inputs(inputs) => {
+            let mut report = describe(date, as_of, &inputs);
+            if !report.games.is_empty() {
+                let stale = stale(warehouse, date, as_of, budget).await?;
+                report.missing.extend(stale.into_iter().map(|stale| stale.sentence));
+            }
+            Ok(report)
+        }
         SlateLoad::Overtaken { newest } => {
             Err(Error::Invalid(format!("generation {newest} of {date} is registered; look again")))
         }
     }
+}
+
+/// Rosters and injuries of a slate that are older than they may be at an instant.
+pub async fn stale(
+    warehouse: &Warehouse,
+    date: Date,
+    as_of: Timestamp,
+    budget: &StalenessBudget,
+) -> Result<Vec<Stale>> {
+    Ok(stale_inputs(&warehouse.input_ages(date, as_of).await?, as_of, budget))
 }
 
 /// The report of what was read.

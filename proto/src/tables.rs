@@ -137,8 +137,12 @@ pub struct PlayerGameRow {
 /// One availability report.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct InjuryRow {
-    /// The player.
+    /// The player; the name's own key while it stands for nobody.
     pub player_lookup: PlayerLookup,
+    /// The name as the source wrote it.
+    pub player_name: String,
+    /// False while the name fits no player.
+    pub player_resolved: bool,
     /// His team, if the source tells.
     pub team: Option<TeamCode>,
     /// Availability.
@@ -147,6 +151,17 @@ pub struct InjuryRow {
     pub reported_at: Timestamp,
     /// As the source wrote it.
     pub note: String,
+}
+
+/// How new the inputs of a slate are that have no date of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct InputAges {
+    /// The newest availability report at the as-of.
+    pub newest_report: Option<Timestamp>,
+    /// The newest date with a box score, before the slate's.
+    pub newest_box_score: Option<Date>,
+    /// Games that were to be played after that date and before the slate's.
+    pub games_since: u64,
 }
 
 /// A spelling that stands for a player.

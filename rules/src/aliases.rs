@@ -63,8 +63,9 @@ impl Resolver {
         resolver
     }
 
-    /// Whom a source means that writes `name` in an event of these two teams.
-    pub fn resolve(&self, name: &PlayerName, teams: [TeamCode; 2]) -> Resolution {
+    /// Whom a source means that writes `name` in an event of these two teams, in a report of this one, or of none that
+    /// is told.
+    pub fn resolve(&self, name: &PlayerName, teams: &[TeamCode]) -> Resolution {
         let rosters = || teams.iter().filter_map(|team| self.teams.get(team)).flatten();
         if rosters().any(|(player, _)| player == &name.lookup) {
             return Resolution::Exact(name.lookup.clone());
@@ -136,7 +137,7 @@ mod tests {
     }
 
     fn resolve(name: &str, a: &str, b: &str) -> Resolution {
-        resolver().resolve(&PlayerName::parse(name).unwrap(), [team(a), team(b)])
+        resolver().resolve(&PlayerName::parse(name).unwrap(), &[team(a), team(b)])
     }
 
     #[test]
@@ -155,6 +156,23 @@ mod tests {
             ("Tim Hardaway Jr.", ("DET", "DEN"), Resolution::Exact(key("timhardawayjr"))),
         ] {
             assert_eq!(resolve(name, teams.0, teams.1), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_report_may_name_one_team_or_none() {
+        let resolve = |name: &str, teams: &[TeamCode]| {
+            resolver().resolve(&PlayerName::parse(name).unwrap(), teams).player().map(ToString::to_string)
+        };
+        for (name, teams, found) in [
+            ("Jaren Jackson", &["MEM"][..], Some("jarenjacksonjr")),
+            ("Jaren Jackson", &[], None),
+            ("Nikola Jokic", &[], Some("nikolajokic")),
+            ("Herb Jones", &[], Some("herbertjones")),
+            ("Nobody Known", &["MEM"], None),
+        ] {
+            let teams: Vec<TeamCode> = teams.iter().map(|code| team(code)).collect();
+            assert_eq!(resolve(name, &teams).as_deref(), found, "{name} {teams:?}");
         }
     }
 

@@ -12,6 +12,8 @@ use jiff::civil::Date;
 use proto::verdict::{Finding, FindingLevel, Health, HealthLevel};
 use proto::{Code, GameKey, GameStatus, JobId, Line, Market, Recommendation, RowKey, SystemId, TeamCode};
 
+use crate::staleness::Stale;
+
 /// Predicted below this share of the players with quotes: something upstream is broken, not the night.
 pub const MIN_PREDICTED_SHARE: f64 = 0.5;
 /// |mean(predicted - line)| above this, in units of the market, is a bias no honest set of models has (incident 53).
@@ -125,6 +127,8 @@ pub struct SlateFacts {
     pub models: Vec<ModelFacts>,
     /// How many sources of lines are configured.
     pub configured_sources: usize,
+    /// Inputs that are older than they may be.
+    pub stale: Vec<Stale>,
 }
 
 /// Judges a slate. Findings come degraded first, then warnings, then what is merely worth knowing.

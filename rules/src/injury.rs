@@ -30,6 +30,8 @@ mod tests {
     fn a_report_is_over_when_he_has_played_since_or_it_is_old() {
         let report = |date: &str| InjuryRow {
             player_lookup: "someone".parse().unwrap(),
+            player_name: "Some One".to_owned(),
+            player_resolved: true,
             team: None,
             status: InjuryStatus::Out,
             reported_at: format!("{date}T12:00:00Z").parse().unwrap(),

@@ -7,7 +7,7 @@
 //! Read in this order: [`mod@contract`], [`quality`] and [`columns`] (how good are the features), [`aliases`] (who is quoted),
 //! [`lines`] (which quotes count, which one is chosen), [`line_features`] (what the models see of them),
 //! [`gate`] (may this job run, and how did it end), [`mod@recommend`], [`fn@worth`] and [`row`] (what a row says),
-//! [`inputs`] (did anything change), [`findings`] (how good is the slate), [`mod@evaluate`] (how good were the answers), [`promotion`] (may a model be champion).
+//! [`inputs`] (did anything change), [`staleness`] (are rosters and injuries new enough), [`findings`] (how good is the slate), [`mod@evaluate`] (how good were the answers), [`promotion`] (may a model be champion).
 
 pub mod aliases;
 pub mod columns;
@@ -24,6 +24,7 @@ pub mod promotion;
 pub mod quality;
 pub mod recommend;
 pub mod row;
+pub mod staleness;
 mod worth;
 
 pub use contract::contract;

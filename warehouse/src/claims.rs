@@ -29,6 +29,8 @@ pub enum Claim {
     Yours {
         /// The run's name.
         run_id: String,
+        /// Who had it before and lost it.
+        before: Option<String>,
     },
     /// Somebody else is at it.
     Held {
@@ -61,6 +63,7 @@ impl Warehouse {
     ) -> Result<Claim> {
         let mut tx = self.store().write(Durability::Normal).await?;
         let newest = newest_attempt(&mut tx, piece).await?;
+        let mut before = None;
         let run_id = match newest {
             None => piece.attempt(1),
             Some(run) if run.status != "running" => {
@@ -72,10 +75,11 @@ impl Warehouse {
             }
             Some(run) => {
                 let until = lapses_at(&run, ttl);
-                let is_own = run.counts["owner"].as_str() == Some(owner);
-                if until > now && !is_own {
+                let holder = run.counts["owner"].as_str().filter(|holder| *holder != owner);
+                if until > now && holder.is_some() {
                     return Ok(Claim::Held { until });
                 }
+                before = holder.map(str::to_owned);
                 run.run_id
             }
         };
@@ -90,7 +94,7 @@ impl Warehouse {
             .doing("claim a piece of work")?;
         renew(&mut tx, &run_id, owner, now, true).await?;
         tx.commit().await.committing("claim a piece of work")?;
-        Ok(Claim::Yours { run_id })
+        Ok(Claim::Yours { run_id, before })
     }
 
     /// Prolongs a claim; false when it is somebody else's by now, or has ended.

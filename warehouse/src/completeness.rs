@@ -1,8 +1,9 @@
-//! Whether a slate's inputs are complete enough to start: a few counts, asked before anything is claimed or loaded.
+//! Whether a slate's inputs are complete and new enough: a few counts, asked before anything is claimed or loaded.
 
-use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use proto::Slate;
+use proto::tables::InputAges;
 
 use crate::error::Result;
 use crate::history::{Args, fetch};
@@ -30,6 +31,22 @@ pub struct Completeness {
 }
 
 impl Warehouse {
+    /// How new rosters and injuries of a slate are at an instant.
+    pub async fn input_ages(&self, game_date: Date, as_of: Timestamp) -> Result<InputAges> {
+        let mut tx = self.store().read().await?;
+        let args = Args::default().with(text::instant(as_of)).with(text::date(game_date));
+        let sql = include_str!("../sql/input_ages.sql");
+        let rows = fetch(&mut tx, sql, args, "injuries", "see how new rosters and injuries are", |r| {
+            Ok(InputAges {
+                newest_report: r.opt_instant()?,
+                newest_box_score: r.opt_parsed()?,
+                games_since: r.narrow()?,
+            })
+        })
+        .await?;
+        Ok(rows.first().copied().unwrap_or_default())
+    }
+
     /// What is there for a slate, without loading it.
     pub async fn completeness(&self, slate: Slate) -> Result<Completeness> {
         let mut tx = self.store().read().await?;

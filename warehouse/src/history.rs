@@ -303,6 +303,8 @@ pub(crate) async fn newest_injuries(
 fn injury(r: &mut Reader<'_>) -> Result<InjuryRow> {
     Ok(InjuryRow {
         player_lookup: r.parsed()?,
+        player_name: r.text()?,
+        player_resolved: r.flag()?,
         team: r.opt_parsed()?,
         status: r.parsed()?,
         reported_at: r.instant()?,

@@ -59,7 +59,7 @@ pub use self::error::{Error, Result};
 pub use self::history::{ClosingQuote, RosterPlayer, Stamped};
 pub use self::ingest::{
     EventSnapshot, FileOrigin, IngestBatch, IngestCounts, IngestTransaction, JoinRate, LedgerEntry,
-    MainQuote, NewKnown, PlayerRow, QuarantineEntry, SummaryRow, UnresolvedName,
+    MainQuote, NewKnown, PlayerRow, QuarantineEntry, SummaryRow, UnresolvedName, UnresolvedReport,
 };
 pub use self::leases::{Lease, LeaseAnswer, LeaseRecord, LeaseRequest};
 pub use self::predictions::{ActiveRow, PredictionFilter, PredictionPage, StoredOutcome, StoredPrediction};

@@ -8,19 +8,38 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use proto::league_time::start_of;
+use proto::trigger::Trigger;
 use proto::{JobId, Slate};
 use sqlx::query_scalar;
 
 use crate::Warehouse;
 use crate::error::{Doing, Result};
 use crate::history::{Args, fetch};
-use crate::runs::{RunRecord, run};
+use crate::runs::{RunRecord, RunStart, run};
 use crate::text;
 
 /// Availability reports are believed for so many days at most.
 const REPORT_DAYS: i32 = 120;
 
 impl Warehouse {
+    /// Opens the run that a message is; false for a repeat, which opens none. It needs no server: whoever follows finds
+    /// it.
+    pub async fn mark(&self, trigger: &Trigger, now: Timestamp) -> Result<bool> {
+        let run_id = trigger.run_id();
+        if self.run_exists(&run_id).await? {
+            return Ok(false);
+        }
+        let run = RunStart {
+            run_id,
+            stage: trigger.kind.as_str().to_owned(),
+            game_date: Some(trigger.game_date),
+            batch_id: None,
+            started_at: now,
+        };
+        self.run_start(&run).await?;
+        Ok(true)
+    }
+
     /// Runs that began at or after an instant and have no end yet, oldest first.
     pub async fn open_runs(&self, since: Timestamp) -> Result<Vec<RunRecord>> {
         let mut tx = self.store().read().await?;

@@ -1,4 +1,4 @@
-//! Reading pages of published predictions from the parts they are stored in (migration 3).
+//! Reading pages of published predictions from the parts they are stored in (migration 4).
 //!
 //! A dozen systems share one line, so a page is read in two steps: what each system said, then each line once. Rows are
 //! put together here: handing 45 values a row over from the database took longer than finding them.

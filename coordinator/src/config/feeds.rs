@@ -22,8 +22,6 @@ use super::resolve::{positive, refused_secret, seconds, secret};
 
 /// Pause between pages that BettingPros is known to bear.
 const PAGE_PAUSE: Duration = Duration::from_millis(2_500);
-/// For dates that are over, odds are asked for at so many minutes before tip-off.
-const PAST_MINUTES: [i64; 3] = [360, 60, 10];
 /// Longest a call of a further source may take, unless it says otherwise.
 const DEADLINE_SECONDS: u64 = 30;
 
@@ -109,6 +107,10 @@ fn odds_api(layers: &Layers) -> Result<Option<OddsApiConfig>, ConfigError> {
     };
     let (events_every, concurrency) =
         (minutes(layers, "odds_api.events_minutes")?, positive(layers, "odds_api.concurrency")?);
+    let past = layers.wholes("odds_api.past_minutes_before_tip");
+    if past.is_empty() || !past.iter().all(|minutes| (1..=10_080).contains(minutes)) {
+        return Err(layers.refuse("odds_api.past_minutes_before_tip", "name moments of 1 to 10080 minutes"));
+    }
     let deadline = Duration::from_secs(seconds(layers, "odds_api.deadline_seconds")?);
     let regions = layers.texts("odds_api.regions");
     let bookmakers = layers.texts("odds_api.bookmakers");
@@ -129,7 +131,7 @@ fn odds_api(layers: &Layers) -> Result<Option<OddsApiConfig>, ConfigError> {
         concurrency,
         cadence,
         events_every,
-        past_minutes_before_tip: PAST_MINUTES.to_vec(),
+        past_minutes_before_tip: past,
         patience: Patience { deadline, ..Patience::default() },
     }))
 }

@@ -193,6 +193,11 @@ impl Layers {
         items.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     }
 
+    pub(crate) fn wholes(&self, key: &str) -> Vec<i64> {
+        let items = self.value(key).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(Value::as_integer).collect()
+    }
+
     /// The error for a value that is of the right kind and still cannot be.
     pub(crate) fn refuse(&self, key: &'static str, why: impl Into<String>) -> ConfigError {
         let origin = self.origin(key).cloned().unwrap_or(Origin::Default);

@@ -27,9 +27,11 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use pipeline::ingest::IngestOptions;
 use protocol::Timing;
 use rules::lines::LinePolicy;
+use rules::staleness::StalenessBudget;
 use state::StateUrl;
 use warehouse::WarehouseUrl;
 
@@ -69,6 +71,8 @@ pub struct Config {
     pub workers: PoolSize,
     /// How quotes are judged and ranked.
     pub lines: LinePolicy,
+    /// How old rosters and injuries may be.
+    pub staleness: StalenessBudget,
     /// Where lines come from by themselves.
     pub feeds: FeedsConfig,
     /// What is logged, and how.
@@ -174,6 +178,11 @@ impl Config {
         let value = toml::Value::String(dir.display().to_string());
         layers.add_flags(&[FlagValue { key: "dir", flag: "--dir", value }])?;
         resolve::resolve(&layers)
+    }
+
+    /// How files are ingested at an instant: the usual way, with the books that are configured.
+    pub fn ingest_options(&self, now: Timestamp) -> IngestOptions {
+        IngestOptions::at(now).with_lines(self.lines.clone())
     }
 
     /// Every setting with its resolved value and who set it; secrets as `(set)`.

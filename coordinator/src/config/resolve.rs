@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use protocol::Timing;
 use rules::lines::LinePolicy;
+use rules::staleness::StalenessBudget;
 
 use super::layers::Layers;
 use super::settings::{Setting, find};
@@ -48,6 +49,10 @@ pub(crate) fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
             exclude: layers.texts("books.exclude"),
             not_in_consensus: layers.texts("books.not_in_consensus"),
             ..LinePolicy::default()
+        },
+        staleness: StalenessBudget {
+            injuries: SignedDuration::from_hours(small(layers, "inputs.injuries_hours")?.into()),
+            roster_days: small(layers, "inputs.roster_days")?,
         },
         feeds: feeds::feeds(layers)?,
         log: log(layers)?,
@@ -201,6 +206,12 @@ fn log(layers: &Layers) -> Result<LogConfig, ConfigError> {
 }
 
 /// None: zero, the watcher is off.
+/// A number from one to ten thousand.
+fn small(layers: &Layers, key: &'static str) -> Result<i32, ConfigError> {
+    let found = layers.whole(key).and_then(|n| i32::try_from(n).ok()).filter(|n| (1..=10_000).contains(n));
+    found.ok_or_else(|| layers.refuse(key, "expected 1 to 10000"))
+}
+
 fn watch_every(layers: &Layers) -> Result<Option<Duration>, ConfigError> {
     match layers.whole("events.watch_seconds") {
         Some(0) => Ok(None),

@@ -18,6 +18,8 @@ pub(crate) enum Kind {
     Flag,
     /// A list of texts; comma-separated in the environment.
     Texts,
+    /// A list of whole numbers, none negative; comma-separated in the environment.
+    Wholes,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
             Self::Number => "a number",
             Self::Flag => "true or false",
             Self::Texts => "a list of texts (in the environment: separated by commas)",
+            Self::Wholes => "a list of whole numbers (in the environment: separated by commas)",
         }
     }
 
@@ -40,6 +43,7 @@ impl Kind {
             (Self::Number, Value::Integer(_)) => true,
             (Self::Number, Value::Float(x)) => x.is_finite(),
             (Self::Texts, Value::Array(items)) => items.iter().all(Value::is_str),
+            (Self::Wholes, Value::Array(items)) => items.iter().all(|item| Self::Whole.fits(item)),
             _ => false,
         }
     }
@@ -51,16 +55,15 @@ impl Kind {
             Self::Whole => Value::Integer(text.replace('_', "").parse().ok()?),
             Self::Number => Value::Float(text.parse().ok()?),
             Self::Flag => Value::Boolean(text.parse().ok()?),
-            Self::Texts => Value::Array(
-                text.split(',')
-                    .map(str::trim)
-                    .filter(|t| !t.is_empty())
-                    .map(|t| Value::String(t.to_owned()))
-                    .collect(),
-            ),
+            Self::Texts => Value::Array(items(text).map(|t| Value::String(t.to_owned())).collect()),
+            Self::Wholes => Value::Array(items(text).map(|t| Self::Whole.read(t)).collect::<Option<_>>()?),
         };
         self.fits(&value).then_some(value)
     }
+}
+
+fn items(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|item| !item.is_empty())
 }
 
 /// One setting.
@@ -126,6 +129,8 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("books.rank", Kind::Texts),
     setting("books.exclude", Kind::Texts),
     setting("books.not_in_consensus", Kind::Texts),
+    setting("inputs.injuries_hours", Kind::Whole),
+    setting("inputs.roster_days", Kind::Whole),
     setting("odds_api.base_url", Kind::Text),
     named("odds_api.api_key", Kind::Secret, "TIPOFF_ODDS_API_KEY"),
     named("odds_api.api_key_file", Kind::Text, "TIPOFF_ODDS_API_KEY_FILE"),
@@ -139,6 +144,7 @@ pub(crate) const SETTINGS: &[Setting] = &[
     setting("odds_api.shortest_minutes", Kind::Whole),
     setting("odds_api.longest_minutes", Kind::Whole),
     setting("odds_api.events_minutes", Kind::Whole),
+    setting("odds_api.past_minutes_before_tip", Kind::Wholes),
     setting("odds_api.deadline_seconds", Kind::Whole),
     setting("bettingpros.base_url", Kind::Text),
     named("bettingpros.api_key", Kind::Secret, "TIPOFF_BETTINGPROS_KEY"),

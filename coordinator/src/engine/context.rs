@@ -10,6 +10,7 @@ use proto::features::FeatureContract;
 use proto::{BatchId, InstanceId};
 use protocol::{Millis, Timing};
 use rules::lines::LinePolicy;
+use rules::staleness::StalenessBudget;
 use state::BatchStore;
 use tokio::sync::Notify;
 use warehouse::Warehouse;
@@ -75,6 +76,8 @@ pub struct Context {
     pub defaults: BatchDefaults,
     /// How late data is taken up.
     pub late: LateSettings,
+    /// How old rosters and injuries may be.
+    pub staleness: StalenessBudget,
     /// This process.
     pub instance: InstanceId,
     /// Held from the check of a start to its claim. It saves work only: of many starts of one slate, one loads the
@@ -105,6 +108,8 @@ pub struct ContextParts {
     pub defaults: BatchDefaults,
     /// How late data is taken up.
     pub late: LateSettings,
+    /// How old rosters and injuries may be.
+    pub staleness: StalenessBudget,
     /// The time of the world.
     pub clock: Clock,
 }
@@ -129,6 +134,7 @@ impl Context {
             timing: parts.timing,
             defaults: parts.defaults,
             late: parts.late,
+            staleness: parts.staleness,
             clock: parts.clock,
             instance: InstanceId::from_random(rand::random()),
             start_gate: tokio::sync::Mutex::new(()),

@@ -1,6 +1,7 @@
 //! From staged records to what the verdict transaction takes: every job with its outcome, every row, and the facts
 //! by which the slate's health is judged.
 
+use jiff::Timestamp;
 use proto::codec::{CodecError, decode_job, decode_outcome};
 use proto::features::FeatureContract;
 use proto::{Job, Outcome, PredictionRow, RunMode, TeamCode};
@@ -42,6 +43,8 @@ pub(crate) struct EndedJob {
     pub(crate) team: Option<TeamCode>,
     /// Why the batch ran.
     pub(crate) run_mode: RunMode,
+    /// What its inputs were known as of.
+    pub(crate) as_of: Timestamp,
 }
 
 /// Reads one job and its end.
@@ -68,7 +71,14 @@ pub(crate) fn read_staged(staged: &StagedJob, contract: &FeatureContract) -> Res
         rows_owed: outcome.rows_owed,
         inputs_sha256: job.inputs_sha256,
     };
-    Ok(EndedJob { outcome: ended, rows: outcome.rows, facts, team: job.team, run_mode: job.run_mode })
+    Ok(EndedJob {
+        outcome: ended,
+        rows: outcome.rows,
+        facts,
+        team: job.team,
+        run_mode: job.run_mode,
+        as_of: job.as_of,
+    })
 }
 
 fn facts_of(job: &Job, outcome: &Outcome, contract: &FeatureContract) -> PlayerFacts {

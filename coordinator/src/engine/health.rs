@@ -7,6 +7,7 @@ use proto::verdict::Health;
 use proto::{Code, GameKey, JobId, RowKey, Slate, TeamCode};
 use protocol::{Closing, Mode};
 use rules::findings::{GameFacts, ModelFacts, PlayerFacts, RowFacts, SlateFacts};
+use rules::staleness::stale_inputs;
 use warehouse::{Besides, Publication};
 
 use super::context::Context;
@@ -28,6 +29,9 @@ pub(crate) async fn of(
     }
     let games = context.warehouse.games_on(slate.game_date).await?;
     let Besides { outcomes, rows } = publication.besides().await?;
+    // A backfill sees each game as of its tip-off; what is old at the last one is old.
+    let as_of = ended.iter().map(|job| job.as_of).max().unwrap_or(context.now());
+    let ages = context.warehouse.input_ages(slate.game_date, as_of).await?;
 
     let mut players: BTreeMap<JobId, PlayerFacts> = outcomes
         .into_iter()
@@ -90,6 +94,7 @@ pub(crate) async fn of(
             })
             .collect(),
         configured_sources: CONFIGURED_SOURCES,
+        stale: stale_inputs(&ages, as_of, &context.staleness),
     };
     Ok(Some(rules::findings::health(&facts)))
 }

@@ -98,6 +98,7 @@ async fn open(config: &Config, clock: Clock) -> anyhow::Result<(Arc<Context>, Be
             min_minutes: config.min_minutes,
         },
         late: LateSettings { watch_every: config.watch_every, event_limit: config.event_limit },
+        staleness: config.staleness,
         clock,
     };
     let (context, bells) = Context::new(parts);

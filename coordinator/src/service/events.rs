@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use proto::api::{Only, StartRequest};
 use proto::trigger::{Trigger, TriggerAccepted, TriggerKind, TriggerRefusal};
 use proto::{JobId, Slate};
-use warehouse::{DeadLetter, RunStart};
+use warehouse::DeadLetter;
 
 use super::{Service, ServiceError, StartOutcome};
 
@@ -48,17 +48,9 @@ impl Service {
             game_date: trigger.game_date,
             batch_id: open.clone(),
         };
-        if warehouse.run_exists(&run_id).await? {
+        if !warehouse.mark(trigger, self.context.now()).await? {
             return Ok(answer("known"));
         }
-        let run = RunStart {
-            run_id: run_id.clone(),
-            stage: trigger.kind.as_str().to_owned(),
-            game_date: Some(trigger.game_date),
-            batch_id: None,
-            started_at: self.context.now(),
-        };
-        warehouse.run_start(&run).await?;
         metrics::counter!("tipoff_events_total", "kind" => trigger.kind.as_str()).increment(1);
         self.context.ring_follower();
         Ok(answer(if open.is_some() { "marked" } else { "accepted" }))

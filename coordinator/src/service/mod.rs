@@ -171,9 +171,9 @@ impl Service {
         let pins = self.context.shelf.registry().pins();
         let markets: Vec<_> =
             pins.into_iter().map(|pin| pin.market).collect::<BTreeSet<_>>().into_iter().collect();
-        let report =
-            pipeline::slate::slate(&self.context.warehouse, slate.game_date, self.context.now(), &markets)
-                .await;
+        let (warehouse, now) = (&self.context.warehouse, self.context.now());
+        let budget = &self.context.staleness;
+        let report = pipeline::slate::slate(warehouse, slate.game_date, now, &markets, budget).await;
         report.map_err(ServiceError::internal)
     }
 

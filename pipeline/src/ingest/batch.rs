@@ -273,9 +273,16 @@ impl Ingestion<'_> {
             progress(Progress { files_done: done, files_total, name: &source.name, rows });
         };
         tell(0);
-        let one =
-            file::ingest(self.warehouse, source, recognised, &mut self.shared, self.options, hold, &mut tell)
-                .await?;
+        let one = file::ingest(
+            self.warehouse,
+            source,
+            recognised,
+            &mut self.shared,
+            &self.options,
+            hold,
+            &mut tell,
+        )
+        .await?;
         for (table, rows) in one.tables {
             *self.report.tables.entry(table.to_owned()).or_default() += rows;
         }

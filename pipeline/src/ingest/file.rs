@@ -1,16 +1,15 @@
 //! One file: parsed on a thread, written in chunks, committed with its entry in the ledger.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
 use proto::league_time::league_date;
-use proto::tables::{GameRow, InjuryRow, LineRow, QuarantineRow, SourceFileRow};
+use proto::tables::{GameRow, InjuryRow, LineRow, SourceFileRow};
 use proto::{GameKey, PlayerName};
 use tokio::sync::mpsc;
-use warehouse::{FileOrigin, IngestBatch, IngestCounts, IngestTransaction, Lease, Warehouse};
+use warehouse::{IngestBatch, IngestCounts, IngestTransaction, Lease, Warehouse};
 
 use super::batch::Clock;
 use super::clock;
@@ -21,9 +20,10 @@ use super::known::Known;
 use super::odds::assemble::{Quotes, assemble};
 use super::odds::{sheet, v4};
 use super::refuse::{DID_NOT_PLAY, MALFORMED, NOT_USED, Refusal, TOO_LARGE, TRUNCATED, Tally, UNREADABLE};
+use super::refused::{REFUSED, Refused};
 use super::report::{FileReport, FileState};
 use super::settle::{Touched, settle};
-use super::source::{Source, name_of};
+use super::source::Source;
 use super::table::{Damage, Table};
 use super::{IngestOptions, Shared};
 use crate::error::{Error, Result};
@@ -67,7 +67,7 @@ pub(super) async fn ingest(
     source: &Source,
     recognised: Recognised,
     shared: &mut Shared,
-    options: IngestOptions,
+    options: &IngestOptions,
     hold: &Hold<'_>,
     tell: &mut (dyn FnMut(u64) + Send),
 ) -> Result<Outcome> {
@@ -185,13 +185,15 @@ struct Writer {
     touched: Touched,
     /// Rows by the date of the game they are about.
     dates: BTreeMap<Date, u64>,
+    /// True when an availability report is new.
+    has_reports: bool,
 }
 
 impl Writer {
     async fn begin(
         warehouse: &Warehouse,
         source: &Source,
-        options: IngestOptions,
+        options: &IngestOptions,
         hold: &Hold<'_>,
     ) -> Result<Self> {
         Ok(Self {
@@ -205,7 +207,8 @@ impl Writer {
             games_changed: false,
             touched: Touched::default(),
             dates: BTreeMap::new(),
-            options,
+            has_reports: false,
+            options: options.clone(),
         })
     }
 
@@ -240,7 +243,9 @@ impl Writer {
         self.counted(chunk.player_games, |rows| IngestBatch { player_games: rows, ..IngestBatch::default() })
             .await?;
         let injuries = self.injuries(chunk.injuries, warehouse, shared).await?;
+        let before = self.new;
         self.counted(injuries, |rows| IngestBatch { injuries: rows, ..IngestBatch::default() }).await?;
+        self.has_reports |= self.new > before;
         self.counted(chunk.aliases, |rows| IngestBatch { aliases: rows, ..IngestBatch::default() }).await?;
         self.counted(chunk.game_lines, |rows| IngestBatch { game_lines: rows, ..IngestBatch::default() })
             .await?;
@@ -272,7 +277,16 @@ impl Writer {
         }
     }
 
-    /// Reports under the keys of the players they mean, as far as the team tells who that is.
+    /// League dates that what is new may be about. Whoever is reported about today, or was before, may play tonight.
+    fn changed(&self) -> BTreeSet<Date> {
+        if self.new == 0 {
+            return BTreeSet::new();
+        }
+        let tonight = self.has_reports.then(|| league_date(self.options.now));
+        self.dates.keys().copied().chain(tonight).collect()
+    }
+
+    /// Reports under the keys of the players they mean; who is nobody yet keeps his name and is looked at again.
     async fn injuries(
         &self,
         reports: Weighted<(InjuryRow, PlayerName)>,
@@ -281,11 +295,10 @@ impl Writer {
     ) -> Result<Weighted<InjuryRow>> {
         let mut resolved = Weighted::default();
         for ((mut report, name), weight) in reports.rows.into_iter().zip(reports.weights) {
-            if let Some(team) = report.team {
-                let season = season_of(league_date(report.reported_at));
-                shared.people.ready(warehouse, season).await?;
-                (report.player_lookup, _) = shared.people.who(&name, [team, team], season);
-            }
+            let season = season_of(league_date(report.reported_at));
+            shared.people.ready(warehouse, season).await?;
+            (report.player_lookup, report.player_resolved) =
+                shared.people.who(&name, report.team.as_slice(), season);
             resolved.push(report, weight);
         }
         Ok(resolved)
@@ -335,7 +348,7 @@ impl Writer {
                 self.touched.event(event, game);
             }
         }
-        settle(&mut self.tx, &self.touched).await?;
+        settle(&mut self.tx, &self.touched, &self.options.lines).await?;
         self.tx.note_dates(&self.dates).await?;
         let refused: u64 = all.refused.values().sum();
         let is_useless = self.new + self.known == 0 && all.refused.keys().any(|code| may_be_used_later(code));
@@ -349,6 +362,7 @@ impl Writer {
             sentence: sentence(self.new, self.known, &all.refused, damaged),
             refused: all.refused,
             damaged,
+            changed: self.changed(),
         };
         self.tx.commit(&ledger(source, &report, refused, now)).await?;
         if self.people_changed {
@@ -447,6 +461,7 @@ pub(super) fn not_used(source: &Source, kind: Kind, because: &str) -> FileReport
         known: 0,
         refused,
         damaged: false,
+        changed: BTreeSet::new(),
         sentence,
     }
 }
@@ -465,86 +480,7 @@ fn known(source: &Source, before: &SourceFileRow) -> FileReport {
         known: count(before.rows_read) - refused.min(count(before.rows_read)),
         refused: reasons,
         damaged: false,
+        changed: BTreeSet::new(),
         sentence: format!("this content went in at {} as `{}`", before.ingested_at, before.name),
-    }
-}
-
-/// Kind of a ledger entry whose file was refused: it is read again the next time, since a better reader may come.
-const REFUSED: &str = "quarantined";
-
-/// A file of which nothing is used.
-#[derive(Debug)]
-pub(super) struct Refused {
-    pub(super) name: String,
-    /// Hash of its content, or of what is known of it when it cannot be read.
-    sha256: String,
-    path: String,
-    size: u64,
-    pub(super) kind: &'static str,
-    refusal: Refusal,
-}
-
-impl Refused {
-    /// A file that was read far enough to be hashed.
-    pub(super) fn content(source: &Source, kind: &'static str, refusal: Refusal) -> Self {
-        let FileOrigin { name, sha256, path } = source.origin();
-        Self { name, sha256, path, size: source.size, kind, refusal }
-    }
-
-    /// A file that was not.
-    pub(super) fn unread(path: &Path, refusal: Refusal) -> Self {
-        let name = name_of(path);
-        let sha256 = proto::codec::sha256_hex(format!("{name}\n{}", refusal.sentence).as_bytes());
-        Self { name, sha256, path: path.display().to_string(), size: 0, kind: "", refusal }
-    }
-
-    /// Keeps the reason, once for each content, and reports it: one row read, one refused.
-    pub(super) async fn report(
-        &self,
-        warehouse: &Warehouse,
-        now: Timestamp,
-        hold: &Hold<'_>,
-    ) -> Result<FileReport> {
-        if warehouse.known_file(&self.sha256).await?.is_none() {
-            self.keep(warehouse, now, hold).await?;
-        }
-        Ok(FileReport {
-            read: 1,
-            refused: std::iter::once((self.refusal.code.to_owned(), 1)).collect(),
-            ..FileReport::without_rows(
-                self.name.clone(),
-                self.kind,
-                FileState::Quarantined,
-                &self.refusal.sentence,
-            )
-        })
-    }
-
-    async fn keep(&self, warehouse: &Warehouse, now: Timestamp, hold: &Hold<'_>) -> Result<()> {
-        let row = QuarantineRow {
-            source_file: self.name.clone(),
-            line_number: None,
-            code: self.refusal.code.to_owned(),
-            sentence: self.refusal.sentence.clone(),
-            excerpt: self.kind.to_owned(),
-            game_date: None,
-        };
-        let origin =
-            FileOrigin { name: self.name.clone(), sha256: self.sha256.clone(), path: self.path.clone() };
-        let mut tx = warehouse.begin_file(origin, now, hold.lease, (hold.clock)()).await?;
-        tx.add(&IngestBatch { quarantine: vec![row], ..IngestBatch::default() }).await?;
-        let entry = SourceFileRow {
-            sha256: self.sha256.clone(),
-            name: self.name.clone(),
-            kind: REFUSED.to_owned(),
-            size: i64::try_from(self.size).unwrap_or(i64::MAX),
-            rows_read: 1,
-            rows_new: 0,
-            rows_known: 0,
-            rows_refused: 1,
-            ingested_at: now,
-        };
-        tx.commit(&entry).await?;
-        Ok(())
     }
 }

@@ -10,9 +10,9 @@ use std::time::SystemTime;
 use jiff::civil::Date;
 use proto::league_time::league_date;
 
-use super::file::Refused;
 use super::kind::{Kind, Recognised, recognise};
 use super::refuse::{Refusal, UNREADABLE};
+use super::refused::Refused;
 use super::source::{Source, name_of, walk};
 
 /// Files that one run works on: of one kind, and about one date where a file is about one. Kinds come in the order in

@@ -27,9 +27,11 @@ mod kind;
 mod known;
 mod listing;
 mod odds;
+mod pending;
 pub(crate) mod people;
 mod reading;
 mod refuse;
+mod refused;
 mod report;
 pub(crate) mod settle;
 mod source;
@@ -41,10 +43,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use rules::lines::LinePolicy;
 use warehouse::Warehouse;
 
 pub use self::batch::{Clock, OLD_LEASE_ALERT, RunLimits};
 pub use self::kind::Kind;
+pub use self::pending::{PendingFile, pending};
 pub use self::reading::{Reading, read};
 pub use self::report::{FileReport, FileState, IngestReport, Progress, RunReport, RunState};
 
@@ -62,7 +66,7 @@ pub(crate) use self::kind::recognise;
 pub(crate) use self::odds::sheet::stamp;
 
 /// How to ingest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct IngestOptions {
     /// The instant that rows are stamped with.
     pub now: Timestamp,
@@ -70,6 +74,8 @@ pub struct IngestOptions {
     pub force: bool,
     /// Take rows that say they happened later than `now`, as simulated days do; else they are `clock_ahead`.
     pub ahead: bool,
+    /// Which books count in summaries; the same that the gates go by.
+    pub lines: Arc<LinePolicy>,
 }
 
 impl IngestOptions {
@@ -80,7 +86,12 @@ impl IngestOptions {
 
     /// The usual way.
     pub fn at(now: Timestamp) -> Self {
-        Self { now, force: false, ahead: false }
+        Self { now, force: false, ahead: false, lines: Arc::default() }
+    }
+
+    /// The same with the configured books.
+    pub fn with_lines(self, lines: impl Into<Arc<LinePolicy>>) -> Self {
+        Self { lines: lines.into(), ..self }
     }
 }
 
@@ -129,6 +140,7 @@ pub async fn run_within(
     mut progress: impl FnMut(Progress<'_>) + Send,
 ) -> Result<IngestReport> {
     let known = Arc::new(load(warehouse).await?);
+    let (now, policy) = (options.now, Arc::clone(&options.lines));
     let mut ingestion = Ingestion {
         warehouse,
         options,
@@ -143,8 +155,9 @@ pub async fn run_within(
     let Ingestion { listing, shared, mut report, .. } = ingestion;
     report.skipped = listing.skipped();
     report.files_listed = listing.num_listed();
-    report.resolved_again = names::after_ingest(warehouse, options.now).await?.rows;
-    names::watch_joins(warehouse, &shared.met, options.now).await?;
+    let resolved = names::after_ingest(warehouse, &policy, now).await?;
+    (report.resolved_again, report.reports_resolved_again) = (resolved.rows, resolved.reports);
+    names::watch_joins(warehouse, &shared.met, now).await?;
     Ok(report)
 }
 

@@ -47,7 +47,7 @@ impl People {
     }
 
     /// The player, or the name itself and false when it fits nobody.
-    pub(crate) fn who(&self, name: &PlayerName, teams: [TeamCode; 2], season: i16) -> (PlayerLookup, bool) {
+    pub(crate) fn who(&self, name: &PlayerName, teams: &[TeamCode], season: i16) -> (PlayerLookup, bool) {
         let resolution = self.resolvers.get(&season).map(|r| r.resolve(name, teams));
         match resolution.as_ref().and_then(|r| r.player()) {
             Some(player) => (player.clone(), true),
@@ -55,13 +55,8 @@ impl People {
         }
     }
 
-    /// Players of the two teams a name may stand for when it fits nobody, for whoever writes the alias.
-    pub(crate) fn candidates(
-        &self,
-        name: &PlayerName,
-        teams: [TeamCode; 2],
-        season: i16,
-    ) -> Vec<PlayerLookup> {
+    /// Players of the teams a name may stand for when it fits nobody, for whoever writes the alias.
+    pub(crate) fn candidates(&self, name: &PlayerName, teams: &[TeamCode], season: i16) -> Vec<PlayerLookup> {
         match self.resolvers.get(&season).map(|r| r.resolve(name, teams)) {
             Some(Resolution::Unresolved { candidates }) => candidates,
             Some(found) => found.player().into_iter().cloned().collect(),
@@ -70,7 +65,7 @@ impl People {
     }
 
     /// True when a player played for one of the teams in a season or the one before.
-    pub(crate) fn plays_for(&self, player: &PlayerLookup, teams: [TeamCode; 2], season: i16) -> bool {
+    pub(crate) fn plays_for(&self, player: &PlayerLookup, teams: &[TeamCode], season: i16) -> bool {
         [season - 1, season]
             .iter()
             .filter_map(|year| self.rosters.get(year))

@@ -1,6 +1,6 @@
 //! What an ingestion did, file by file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
@@ -55,6 +55,9 @@ pub struct FileReport {
     pub refused: BTreeMap<String, u64>,
     /// True when the file breaks off: what came before the damage is in.
     pub damaged: bool,
+    /// League dates that its new rows may be about; empty when none is new.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub changed: BTreeSet<Date>,
     /// In words: what happened, or why nothing did.
     pub sentence: String,
 }
@@ -81,6 +84,7 @@ impl FileReport {
             known: 0,
             refused: BTreeMap::new(),
             damaged: false,
+            changed: BTreeSet::new(),
             sentence: sentence.to_owned(),
         }
     }
@@ -162,6 +166,9 @@ pub struct IngestReport {
     /// Quotes that were given to players whose names stood for nobody before.
     #[serde(default)]
     pub resolved_again: u64,
+    /// Availability reports that were given to players whose names stood for nobody before.
+    #[serde(default)]
+    pub reports_resolved_again: u64,
     /// Records of runs that could not be written; the work is done all the same.
     #[serde(default)]
     pub unrecorded: Vec<String>,

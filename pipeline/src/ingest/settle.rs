@@ -48,9 +48,9 @@ impl Touched {
     }
 }
 
-/// Brings tags, minutes and summaries of the touched events up to date, in the transaction that touched them.
-pub(crate) async fn settle(tx: &mut IngestTransaction, touched: &Touched) -> Result<()> {
-    let policy = LinePolicy::default();
+/// Brings tags, minutes and summaries of the touched events up to date, in the transaction that touched them. Books count
+/// as the policy says, so that a summary never differs from what the gates go by.
+pub(crate) async fn settle(tx: &mut IngestTransaction, touched: &Touched, policy: &LinePolicy) -> Result<()> {
     for (event_id, (game, changed)) in &touched.events {
         let snapshots = tx.snapshots_of(event_id).await?;
         let Some(newest) = snapshots.iter().max_by_key(|s| s.snapshot_at) else { continue };
@@ -73,7 +73,7 @@ pub(crate) async fn settle(tx: &mut IngestTransaction, touched: &Touched) -> Res
         let last = before_tip.by_ref().max().unwrap_or(first);
         let mut quotes = tx.main_quotes(event_id, first, last).await?;
         quotes.retain(|quote| is_changed(&quote.snapshot_at) && quote.snapshot_at < tip);
-        tx.put_summaries(&summaries(event_id, *game, tip, &quotes, &policy)).await?;
+        tx.put_summaries(&summaries(event_id, *game, tip, &quotes, policy)).await?;
     }
     Ok(())
 }

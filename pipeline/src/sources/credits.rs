@@ -94,6 +94,12 @@ impl Credits {
         left.map_or(of_today, |left| of_today.min(left - out)).max(0)
     }
 
+    /// What the vendor says is left, without what is never touched and what is out; none before it said anything.
+    pub fn left(&self, keep: i64) -> Option<i64> {
+        let out: i64 = self.reserved.iter().map(|r| r.cost).sum();
+        self.told.remaining.map(|n| (n - keep - out).max(0))
+    }
+
     /// Sets credits aside for a call; a call that costs nothing always may go out.
     pub fn reserve(
         &mut self,

@@ -142,9 +142,26 @@ impl Account {
         let lost: Vec<String> =
             self.out.iter().filter(|(_, since)| **since + LOST <= now).map(|(key, _)| key.clone()).collect();
         for key in lost {
-            if self.out.remove(&key) == self.asked.get(&key).copied() {
-                self.asked.remove(&key);
+            self.forget_call(&key);
+        }
+    }
+
+    fn forget_call(&mut self, key: &str) {
+        if self.out.remove(key) == self.asked.get(key).copied() {
+            self.asked.remove(key);
+        }
+    }
+
+    /// Calls of somebody who is known to be gone: they are due again at once, and count as spent.
+    pub fn disown(&mut self, who: &str, date: Date, now: Timestamp) {
+        let ending = reservation_id("", who);
+        let left: Vec<Reservation> =
+            self.credits.reserved.iter().filter(|call| call.id.ends_with(&ending)).cloned().collect();
+        for call in left {
+            if let Some(key) = call.id.strip_suffix(&ending) {
+                self.forget_call(key);
             }
+            self.credits.settle(&call.id, CreditHeaders::default(), true, date, now);
         }
     }
 
@@ -175,11 +192,7 @@ impl Account {
         self.asked.insert(key, now);
         self.asked.retain(|_, at| *at + KEPT > now);
         self.again.retain(|_, again| again.at + KEPT > now);
-        let asked_as_it_was = |date: Date| {
-            let beginning = format!("events of {date} ");
-            self.asked.range(beginning.clone()..).next().is_some_and(|(key, _)| key.starts_with(&beginning))
-        };
-        self.events.retain(|_, event| event.commence + KEPT > now || asked_as_it_was(event.game_date()));
+        self.events.retain(|_, event| event.commence + KEPT > now);
         Ok(())
     }
 

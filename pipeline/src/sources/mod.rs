@@ -10,7 +10,8 @@
 //! - a source that fails costs itself only: the others carry on, and [`freshness`] says what is lost within the hour.
 //!
 //! Read in this order: [`plan`] (when), [`credits`] and [`breaker`] (whether), [`ledger`] (shared memory), [`error`],
-//! the sources ([`odds_api`], [`bettingpros`], [`feed`], [`folder`]), [`runner`] (all of it together), [`freshness`].
+//! the sources ([`odds_api`], [`bettingpros`], [`feed`], [`folder`]), [`runner`] (all of it together), [`past`] (dates
+//! that are over), [`freshness`].
 
 pub mod bettingpros;
 pub mod breaker;
@@ -22,7 +23,9 @@ pub mod freshness;
 mod http;
 pub mod ledger;
 pub mod mapping;
+mod marks;
 pub mod odds_api;
+pub mod past;
 pub mod plan;
 mod raw;
 pub mod runner;
@@ -38,6 +41,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{Meaning, SourceError};
 pub use self::http::{Patience, check_base};
 pub use self::ledger::{Account, Ledger, LedgerFile};
+pub use self::raw::kept_files;
 pub use self::runner::{CycleReport, PollEnd, PollReport, Runner};
 
 use self::credits::{CreditHeaders, CreditLimits};
@@ -156,6 +160,11 @@ impl Ask {
         }
     }
 
+    /// True when it is about how things were: the answer is the same for ever.
+    pub const fn is_past(&self) -> bool {
+        matches!(self, Self::PastEvents { .. } | Self::PastOdds { .. })
+    }
+
     /// The event that is asked about.
     pub fn event(&self) -> Option<&str> {
         match self {
@@ -254,6 +263,14 @@ pub trait Source: Send + Sync {
 
     /// The calls that bring one league date, asked for by hand.
     fn plan_date(&self, date: Date, now: Now<'_>) -> Plan;
+
+    /// Everything that is still to be asked about a date that is over, whatever it costs: a list of its events first,
+    /// and until that is told one question for each of the schedule's games and moments in their stead. Empty for a
+    /// source that keeps no past.
+    fn past(&self, date: Date, now: Now<'_>) -> Vec<Poll> {
+        let _ = (date, now);
+        Vec::new()
+    }
 
     /// Asks. Every wait inside has a deadline; retries are bounded. Never an address in an error.
     async fn ask(&self, ask: &Ask, account: &Account) -> Reply;

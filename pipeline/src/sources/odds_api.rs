@@ -26,6 +26,9 @@ const PAST_FACTOR: i64 = 10;
 const BOOKS_PER_REGION: usize = 10;
 /// The grid that the vendor's past snapshots lie on.
 const PAST_GRID: SignedDuration = SignedDuration::from_mins(5);
+/// When the events of a date that is over are looked at, from its beginning: an event vanishes at its tip-off, and none
+/// begins in the morning.
+const PAST_LIST: SignedDuration = SignedDuration::from_hours(6);
 
 /// How the vendor is used.
 #[derive(Debug, Clone)]
@@ -107,32 +110,20 @@ impl OddsApi {
         games.map(|game| (game.clone(), format!("{} (by the schedule)", game.event))).collect()
     }
 
+    /// The questions about a date that is over as far as the budget reaches.
     fn past_plan(&self, date: Date, now: Now<'_>) -> Plan {
-        let (cost, mut plan) = (self.cost() * PAST_FACTOR, Plan::default());
-        let budget =
-            now.account.credits.available(proto::league_time::league_date(now.at), &self.config.limits);
-        let noon = proto::league_time::start_of(date) + SignedDuration::from_hours(12);
-        let ask = Ask::PastEvents { date, at: noon };
-        if !now.account.asked.contains_key(&ask.key()) {
-            plan.polls.push(Poll { at: now.at, ask, cost: 1, about: format!("events of {date}") });
-        }
-        let mut spent: i64 = plan.polls.iter().map(|poll| poll.cost).sum();
-        for (game, about) in self.upcoming(now, |d| d == date) {
-            for minutes in &self.config.past_minutes_before_tip {
-                let at = on_grid(game.tip_off - SignedDuration::from_mins(*minutes));
-                let ask = Ask::PastOdds { date, event: game.event.clone(), at };
-                if now.account.asked.contains_key(&ask.key()) {
-                    continue;
-                }
-                if spent + cost > budget {
-                    plan.notes.push(format!("no credits are left for {about}, {minutes} min before tip-off"));
-                    continue;
-                }
-                spent += cost;
-                plan.polls.push(Poll { at: now.at, ask, cost, about: format!("{about}, -{minutes} min") });
+        let today = proto::league_time::league_date(now.at);
+        let budget = now.account.credits.available(today, &self.config.limits);
+        let mut plan = Plan { budget: Some(budget), ..Plan::default() };
+        let mut left = budget;
+        for poll in self.past(date, now) {
+            if poll.cost > left {
+                plan.notes.push(format!("no credits are left for {}", poll.about));
+                continue;
             }
+            left -= poll.cost;
+            plan.polls.push(poll);
         }
-        plan.budget = Some(budget);
         plan
     }
 }
@@ -212,6 +203,28 @@ impl Source for OddsApi {
             }
         }
         plan
+    }
+
+    fn past(&self, date: Date, now: Now<'_>) -> Vec<Poll> {
+        let cost = self.cost() * PAST_FACTOR;
+        let list = Ask::PastEvents { date, at: proto::league_time::start_of(date) + PAST_LIST };
+        let is_listed = now.account.asked.contains_key(&list.key());
+        let mut polls = Vec::new();
+        if !is_listed {
+            polls.push(Poll { at: now.at, ask: list, cost: 1, about: format!("events of {date}") });
+        }
+        // Once the vendor has told its events, the schedule stands in for them no longer.
+        let now = if is_listed { Now { games: &[], ..now } } else { now };
+        for (game, about) in self.upcoming(now, |d| d == date) {
+            for minutes in &self.config.past_minutes_before_tip {
+                let at = on_grid(game.tip_off - SignedDuration::from_mins(*minutes));
+                let ask = Ask::PastOdds { date, event: game.event.clone(), at };
+                if !now.account.asked.contains_key(&ask.key()) {
+                    polls.push(Poll { at: now.at, ask, cost, about: format!("{about}, -{minutes} min") });
+                }
+            }
+        }
+        polls
     }
 
     async fn ask(&self, ask: &Ask, _account: &Account) -> Reply {

@@ -67,12 +67,32 @@ impl RawFolder {
         Ok(Kept { path, seen_at, is_new: true })
     }
 
+    /// Where it stands what of a date that is over was asked; no walk through folders sees it.
+    pub(crate) fn past_file(&self, source: &str, date: Date) -> PathBuf {
+        self.root.join(source).join(date.to_string()).join(".past.json")
+    }
+
+    /// Kept answers of a source about one date, oldest first.
+    pub(crate) fn kept_of(&self, source: &str, date: Date) -> Vec<PathBuf> {
+        let files = list(&self.root.join(source).join(date.to_string()));
+        files.into_iter().filter(|path| name(path).ends_with(".gz")).collect()
+    }
+
     /// Every kept answer of a source, oldest date first.
     pub(crate) fn kept(&self, source: &str) -> Vec<PathBuf> {
         let dates = list(&self.root.join(source));
         let files = dates.iter().filter(|path| path.is_dir()).flat_map(|folder| list(folder));
         files.filter(|path| name(path).ends_with(".gz")).collect()
     }
+}
+
+/// The files that ingest reads of what a source brought about a date: the table of an answer where there is one.
+pub fn kept_files(dir: &Path, source: &str, date: Date) -> Vec<PathBuf> {
+    let table_or_answer = |kept: PathBuf| {
+        let table = rows_path(&kept);
+        if table.exists() { table } else { kept }
+    };
+    RawFolder::of(dir).kept_of(source, date).into_iter().map(table_or_answer).collect()
 }
 
 /// When the content of a kept answer was first seen, by its name.

@@ -18,6 +18,7 @@ use futures::future::join_all;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use proto::league_time::league_date;
+use rules::lines::LinePolicy;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use warehouse::Warehouse;
@@ -25,8 +26,9 @@ use warehouse::Warehouse;
 use super::breaker::BreakerPolicy;
 use super::error::SourceError;
 use super::freshness::Expected;
-use super::ledger::{Account, LedgerFile, Settlement, replace};
-use super::plan::Upcoming;
+use super::ledger::{Account, LedgerFile, NotNow, Settlement, replace};
+use super::marks;
+use super::past::{EVER, PastDay, is_answered};
 use super::raw::{self, Kept, RawFolder};
 use super::{Ask, Now, Plan, Poll, Reading, Reply, Source};
 use crate::error::{Error, Result};
@@ -77,8 +79,10 @@ pub enum PollEnd {
 pub struct PollReport {
     /// The source.
     pub source: String,
-    /// What was asked for.
+    /// What was asked for, for people.
     pub about: String,
+    /// The question; none for what is only said about a date.
+    pub ask: Option<Ask>,
     /// How it ended.
     #[serde(flatten)]
     pub end: PollEnd,
@@ -91,8 +95,10 @@ pub struct CycleReport {
     pub polls: Vec<PollReport>,
     /// Files that were ingested.
     pub files: Vec<FileReport>,
-    /// League dates of kept answers that brought new rows: whoever depends on them may be run again.
+    /// League dates that new rows may be about.
     pub changed: BTreeSet<Date>,
+    /// Of these, dates whose published slate is marked: whoever follows runs the players concerned again.
+    pub marked: BTreeSet<Date>,
     /// Files that wait for the warehouse.
     pub waiting: usize,
     /// Why they wait.
@@ -100,10 +106,11 @@ pub struct CycleReport {
 }
 
 impl CycleReport {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.polls.extend(other.polls);
         self.files.extend(other.files);
         self.changed.extend(other.changed);
+        self.marked.extend(other.marked);
         self.waiting = other.waiting;
         self.trouble = other.trouble.or(self.trouble.take());
     }
@@ -120,17 +127,20 @@ impl CycleReport {
     }
 }
 
-/// Files to ingest, with the date they are filed under.
-type Files = BTreeMap<PathBuf, Option<Date>>;
+/// Files to ingest.
+pub(super) type Files = BTreeSet<PathBuf>;
 
 /// Sources over one folder of stores.
 pub struct Runner {
     sources: Vec<Arc<dyn Source>>,
-    ledger: LedgerFile,
-    raw: RawFolder,
-    warehouse: Warehouse,
+    pub(super) ledger: LedgerFile,
+    pub(super) raw: RawFolder,
+    pub(super) warehouse: Warehouse,
+    /// True when credits are booked on the dates they are spent for, not on today.
+    pub(super) is_apart: bool,
     breaker: BreakerPolicy,
     limits: RunLimits,
+    lines: Arc<LinePolicy>,
     /// Names this process in claims.
     who: String,
     /// Files that wait; whoever holds this ingests.
@@ -145,8 +155,10 @@ impl Runner {
             ledger: LedgerFile::of(dir),
             raw: RawFolder::of(dir),
             warehouse,
+            is_apart: false,
             breaker: BreakerPolicy::default(),
             limits: RunLimits { wait: BUSY_WAIT, ..RunLimits::default() },
+            lines: Arc::default(),
             who,
             waiting: Mutex::new(Files::new()),
         }
@@ -155,6 +167,11 @@ impl Runner {
     /// The same with other limits of ingestion.
     pub fn with_limits(self, limits: RunLimits) -> Self {
         Self { limits, ..self }
+    }
+
+    /// The same with the configured books.
+    pub fn with_lines(self, lines: impl Into<Arc<LinePolicy>>) -> Self {
+        Self { lines: lines.into(), ..self }
     }
 
     /// Names of the sources.
@@ -173,27 +190,21 @@ impl Runner {
 
     /// The plans of all sources to the end of the league date; or for one date, asked for by hand. Asks nobody.
     pub async fn plans(&self, date: Option<Date>, now: Timestamp) -> Result<Vec<(String, Plan)>> {
-        let ledger = self.ledger.read().await?;
         let today = league_date(now);
         let (from, to) = date.map_or((today, today.tomorrow().unwrap_or(today)), |date| (date, date));
-        let games = self.warehouse.games_between(from, to).await?;
-        let games: Vec<Upcoming> = games
-            .into_iter()
-            .filter_map(|game| {
-                Some(Upcoming { event: game.game_id.to_string(), tip_off: game.tip_off?, asked: None })
-            })
-            .collect();
-        let plan = |source: &Arc<dyn Source>| {
-            let account = ledger.account_at(source.name(), now);
+        let games = self.games(from, to).await?;
+        let mut plans = Vec::new();
+        for source in &self.sources {
+            let account = self.account_of(source.as_ref(), date, now).await?;
             let now = Now { at: now, account: &account, games: &games };
             let mut plan = date.map_or_else(|| source.plan(now), |date| source.plan_date(date, now));
             if let Err(until) = account.breaker.admit(now.at, &self.breaker) {
                 plan.notes
                     .push(format!("nothing is asked before {until:.0}: the source rests after its failures"));
             }
-            (source.name().to_owned(), plan)
-        };
-        Ok(self.sources.iter().map(plan).collect())
+            plans.push((source.name().to_owned(), plan));
+        }
+        Ok(plans)
     }
 
     /// True when games of today have not begun yet: then silence of a source is a loss.
@@ -209,13 +220,7 @@ impl Runner {
         let mut files = Files::new();
         for source in &self.sources {
             let account = ledger.account_at(source.name(), now);
-            for path in self.raw.kept(source.name()) {
-                let seen_at = raw::seen_at(&path).unwrap_or(now);
-                let kept = Kept { path, seen_at, is_new: false };
-                let (path, _) = self.reading(source.as_ref(), &kept, None, &account)?;
-                let date = kept.path.parent().and_then(|folder| folder.file_name()?.to_str()?.parse().ok());
-                files.extend(path.map(|path| (path, date)));
-            }
+            files.extend(self.readings(source.as_ref(), self.raw.kept(source.name()), &account, now)?);
         }
         Ok(self.ingest(files, now).await)
     }
@@ -251,7 +256,7 @@ impl Runner {
         let mut report = CycleReport::default();
         // The list of events first: it says what else to ask.
         for is_list in [true, false] {
-            let account = self.ledger.read().await?.account_at(source.name(), now);
+            let account = self.account_of(source.as_ref(), Some(date), now).await?;
             let plan = source.plan_date(date, Now { at: now, account: &account, games: &[] });
             let lists = |ask: &Ask| matches!(ask, Ask::Events { .. } | Ask::PastEvents { .. });
             let mut polls: Vec<Poll> = plan.polls.into_iter().filter(|p| lists(&p.ask) == is_list).collect();
@@ -263,6 +268,7 @@ impl Runner {
                 let note = |sentence| PollReport {
                     source: source.name().to_owned(),
                     about: date.to_string(),
+                    ask: None,
                     end: PollEnd::NotAsked { sentence },
                 };
                 report.polls.extend(plan.notes.into_iter().map(note));
@@ -271,7 +277,7 @@ impl Runner {
         Ok(report)
     }
 
-    fn find(&self, name: &str) -> Result<&Arc<dyn Source>> {
+    pub(super) fn find(&self, name: &str) -> Result<&Arc<dyn Source>> {
         self.sources.iter().find(|source| source.name() == name).ok_or_else(|| {
             let known = self.names().join(", ");
             let known =
@@ -303,9 +309,15 @@ impl Runner {
     }
 
     /// Makes calls, some at a time, and ingests what they bring.
-    async fn polls(&self, source: &dyn Source, polls: Vec<Poll>, now: Timestamp) -> Result<CycleReport> {
-        let (lists, others): (Vec<Poll>, Vec<Poll>) =
-            polls.into_iter().partition(|poll| matches!(poll.ask, Ask::Events { .. }));
+    pub(super) async fn polls(
+        &self,
+        source: &dyn Source,
+        polls: Vec<Poll>,
+        now: Timestamp,
+    ) -> Result<CycleReport> {
+        let (lists, others): (Vec<Poll>, Vec<Poll>) = polls
+            .into_iter()
+            .partition(|poll| matches!(poll.ask, Ask::Events { .. } | Ask::PastEvents { .. }));
         let mut report = CycleReport::default();
         let mut files = Files::new();
         for some in [lists, others] {
@@ -323,7 +335,12 @@ impl Runner {
 
     /// One call from claim to settlement.
     async fn poll(&self, source: &dyn Source, poll: Poll, now: Timestamp) -> Result<(PollReport, Files)> {
-        let report = |end| PollReport { source: source.name().to_owned(), about: poll.about.clone(), end };
+        let report = |end| PollReport {
+            source: source.name().to_owned(),
+            about: poll.about.clone(),
+            ask: Some(poll.ask.clone()),
+            end,
+        };
         let account = match self.claim(source, &poll, now).await? {
             Ok(account) => account,
             Err(sentence) => return Ok((report(PollEnd::NotAsked { sentence }), Files::new())),
@@ -342,11 +359,11 @@ impl Runner {
             for (why, n) in not_used {
                 *end.not_used.entry(why).or_default() += n;
             }
-            files.extend(path.map(|path| (path, Some(date))));
+            files.extend(path);
         }
         for path in std::mem::take(&mut reply.files) {
             end.count(true);
-            files.insert(path, None);
+            files.insert(path);
         }
         let ended = end.of(reply.failed.as_ref());
         self.settle(source, poll.clone(), reply, end.new > 0, now).await?;
@@ -360,14 +377,22 @@ impl Runner {
         now: Timestamp,
     ) -> Result<std::result::Result<Account, String>> {
         let (name, poll, who) = (source.name().to_owned(), poll.clone(), self.who.clone());
-        let (limits, policy) = (source.limits(), self.breaker);
+        let (limits, policy, date) = (source.limits(), self.breaker, self.booked_on(&poll.ask, now));
+        let past = poll.ask.is_past().then(|| self.raw.past_file(&name, poll.ask.date()));
         self.ledger
             .update(move |ledger| {
+                let mut poll = poll;
+                if let Some(past) = past {
+                    if let Some(at) = PastDay::read(&past)?.answered_at(&poll.ask) {
+                        return Ok(Err(NotNow::Asked { at }.to_string()));
+                    }
+                    poll.at = EVER;
+                }
                 let account = ledger.sources.entry(name).or_default();
-                let claimed = account.claim(&poll, &who, now, league_date(now), &limits, &policy);
-                claimed.map(|()| account.clone()).map_err(|not_now| not_now.to_string())
+                let claimed = account.claim(&poll, &who, now, date, &limits, &policy);
+                Ok(claimed.map(|()| account.clone()).map_err(|not_now| not_now.to_string()))
             })
-            .await
+            .await?
     }
 
     async fn settle(
@@ -379,17 +404,32 @@ impl Runner {
         now: Timestamp,
     ) -> Result<()> {
         let (name, who, policy) = (source.name().to_owned(), self.who.clone(), self.breaker);
-        let back = Settlement { told: reply.told, events: reply.events, failed: reply.failed, is_news };
+        let date = self.booked_on(&poll.ask, now);
+        let past = poll.ask.is_past().then(|| self.raw.past_file(&name, poll.ask.date()));
+        let mut back = Settlement { told: reply.told, events: reply.events, failed: reply.failed, is_news };
         self.ledger
             .update(move |ledger| {
+                if let Some(past) = past {
+                    // Noted first: what a crash leaves between the two is a call that is out, never one to pay again.
+                    let events = std::mem::take(&mut back.events);
+                    if is_answered(back.failed.as_ref()) {
+                        PastDay::note(&past, &poll.ask, &events, now)?;
+                    }
+                }
                 let account = ledger.sources.entry(name).or_default();
-                account.settle(&poll, &who, back, now, league_date(now), &policy);
+                account.settle(&poll, &who, back, now, date, &policy);
+                Ok(())
             })
-            .await
+            .await?
+    }
+
+    /// The date whose credits a call spends.
+    fn booked_on(&self, ask: &Ask, now: Timestamp) -> Date {
+        if self.is_apart && ask.is_past() { ask.date() } else { league_date(now) }
     }
 
     /// The file that ingest reads of a kept answer, and what of it is no quote.
-    fn reading(
+    pub(super) fn reading(
         &self,
         source: &dyn Source,
         kept: &Kept,
@@ -418,35 +458,32 @@ impl Runner {
     }
 
     /// Ingests files and whatever waited before them; one at a time over all sources.
-    async fn ingest(&self, files: Files, now: Timestamp) -> CycleReport {
+    pub(super) async fn ingest(&self, files: Files, now: Timestamp) -> CycleReport {
         let mut waiting = self.waiting.lock().await;
         waiting.extend(files);
         let mut report = CycleReport::default();
         if waiting.is_empty() {
             return report;
         }
-        let paths: Vec<PathBuf> = waiting.keys().cloned().collect();
-        let options = IngestOptions::at(now);
+        let paths: Vec<PathBuf> = waiting.iter().cloned().collect();
+        let options = IngestOptions::at(now).with_lines(Arc::clone(&self.lines));
         let run =
             ingest::run_within(&self.warehouse, &paths, options, self.limits, &Timestamp::now, |_| {}).await;
         match run {
             Ok(done) => {
                 let put_off = done.files.iter().filter(|file| file.state == FileState::Waiting);
                 let put_off: BTreeSet<String> = put_off.map(|file| file.name.clone()).collect();
-                let dates: BTreeMap<String, Date> = waiting
-                    .iter()
-                    .filter_map(|(path, date)| {
-                        Some((path.file_name()?.to_string_lossy().into_owned(), (*date)?))
-                    })
-                    .collect();
-                let news = done.files.iter().filter(|file| file.new > 0);
-                report.changed.extend(news.filter_map(|file| dates.get(&file.name)));
+                report.changed = done.files.iter().flat_map(|file| &file.changed).copied().collect();
                 report.files = done.files;
                 // Another process works on the same, or time was up: they go in with the next turn.
-                waiting.retain(|path, _| {
+                waiting.retain(|path| {
                     path.file_name().is_some_and(|name| put_off.contains(&*name.to_string_lossy()))
                 });
                 report.waiting = waiting.len();
+                match marks::mark(&self.warehouse, &report.changed, now).await {
+                    Ok(marked) => report.marked = marked,
+                    Err(error) => report.trouble = Some(format!("{error}; changed slates are not marked")),
+                }
             }
             Err(error) => {
                 report.trouble = Some(format!("{error}; the files are kept and go in when it is well again"));

@@ -48,6 +48,8 @@ fn shot(name: &str, days: i32, fga: f64, tov: f64, points: f64) -> PlayerGameRow
 fn report(name: &str, status: InjuryStatus, reported: &str) -> InjuryRow {
     InjuryRow {
         player_lookup: name.parse().unwrap(),
+        player_name: name.to_owned(),
+        player_resolved: true,
         team: None,
         status,
         reported_at: at(reported),

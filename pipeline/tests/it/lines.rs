@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use pipeline::ingest::{IngestOptions, run};
 use pipeline::names;
 use proto::PlayerLookup;
+use rules::lines::LinePolicy;
 
 use crate::fixtures::{ALIASES, BOX, SCHEDULE, World, at, book, event, market, pair, world};
 
@@ -104,6 +106,35 @@ async fn incident_58_the_books_are_summed_up_market_by_market() {
 }
 
 #[tokio::test]
+async fn summaries_count_the_books_that_are_configured() {
+    let world = world().await;
+    let at = "2024-03-29T20:00:00Z";
+    let quote = |book: &str, line: &str| points(book, at, "Aaron Ace", line, "-110", "-110");
+    let path = world.write(
+        "a.json",
+        seen(at, &[quote("draftkings", "24.5"), quote("fanduel", "26.5"), quote("bovada", "31.5")]),
+    );
+    let configured = LinePolicy {
+        exclude: vec!["draftkings".to_owned()],
+        not_in_consensus: Vec::new(),
+        ..LinePolicy::default()
+    };
+    let options = IngestOptions::at(crate::fixtures::at(crate::fixtures::NOW)).with_lines(configured.clone());
+    run(&world.warehouse, &[path], options, |_| {}).await.unwrap();
+    let summary = "SELECT num_books, median_line FROM line_summaries";
+    assert_eq!(world.sql(summary).await, ["2|29"], "not DraftKings, and Bovada");
+
+    // Names that find their player later are summed up by the same books.
+    world.take("b.json", seen(at, &[points("draftkings", at, "A. Ace", "24.5", "-110", "-110")])).await;
+    let (ace, now) = ("aaronacejr".parse().unwrap(), crate::fixtures::at("2024-04-02T12:00:00Z"));
+    let done = names::alias(&world.warehouse, &configured, "A. Ace", &ace, now, false, false).await.unwrap();
+    assert_eq!(done.rows_resolved, 0, "DraftKings quotes him already: {done:?}");
+    world.take("c.json", seen(at, &[points("betmgm", at, "Ace Aaron", "30.5", "-110", "-110")])).await;
+    names::alias(&world.warehouse, &configured, "Ace Aaron", &ace, now, false, false).await.unwrap();
+    assert_eq!(world.sql(summary).await, ["3|30.5"], "still not DraftKings");
+}
+
+#[tokio::test]
 async fn a_moved_tip_off_moves_what_follows_from_it() {
     let world = world().await;
     world.take("a.json", ace("2024-03-29T15:00:00Z", "24.5", "-110")).await;
@@ -161,6 +192,71 @@ async fn incident_63_a_name_finds_its_player_when_the_roster_arrives_later() {
 }
 
 #[tokio::test]
+async fn incident_60_a_report_about_somebody_unknown_finds_him_when_he_is_known() {
+    let world = World::new().await;
+    let files = |files: &[(&str, &str)]| -> Vec<PathBuf> {
+        files.iter().map(|(name, text)| world.write(name, text)).collect()
+    };
+    let reports = "reported_at,player,team,status,note\n\
+        2024-03-29T12:00:00Z,Aaron Ace,GSW,out,knee\n\
+        2024-03-29T12:00:00Z,Herb Jones,CHA,questionable,back\n\
+        2024-03-29T12:00:00Z,Bo Bünyan,,out,flu\n\
+        2024-03-29T12:00:00Z,Nobody Known,CHA,out,toe\n";
+    world.ingest(&files(&[("schedule.csv", SCHEDULE), ("injuries.csv", reports)])).await;
+    let names = || async {
+        world.sql("SELECT player_lookup, player_resolved, player_name FROM injuries ORDER BY 1").await
+    };
+    let waiting = [
+        "aaronace|0|Aaron Ace",
+        "bobunyan|0|Bo Bünyan",
+        "herbjones|0|Herb Jones",
+        "nobodyknown|0|Nobody Known",
+    ];
+    assert_eq!(names().await, waiting);
+
+    let report = world.ingest_at(&files(&[("box.csv", BOX)]), "2024-04-02T12:00:00Z").await;
+    assert_eq!(
+        (report.resolved_again, report.reports_resolved_again),
+        (0, 2),
+        "a suffix, and a name without team"
+    );
+    let report = world.ingest_at(&files(&[("aliases.csv", ALIASES)]), "2024-04-03T12:00:00Z").await;
+    assert_eq!(report.reports_resolved_again, 1, "{report:?}");
+    let found = [
+        "aaronacejr|1|Aaron Ace",
+        "bobunyan|1|Bo Bünyan",
+        "herbertjones|1|Herb Jones",
+        "nobodyknown|0|Nobody Known",
+    ];
+    assert_eq!(names().await, found);
+    // He is out from now on, and what was built of nobody is behind.
+    let as_of = warehouse::AsOf::new("2024-03-29".parse().unwrap(), at("2024-03-29T20:00:00Z"));
+    let injuries = world.warehouse.injuries_before(&as_of).await.unwrap();
+    assert_eq!(injuries[&"aaronacejr".parse::<PlayerLookup>().unwrap()].status, proto::InjuryStatus::Out);
+    let since = "SELECT ingested_at FROM injuries WHERE player_lookup = 'aaronacejr'";
+    assert_eq!(world.sql(since).await, ["2024-04-02T12:00:00.000000Z"]);
+
+    // Who is still nobody is listed with where he stands; a person says whom he means, and then somebody else.
+    let left = names::unresolved(&world.warehouse).await.unwrap().names;
+    assert_eq!((left.len(), left[0].name.as_str(), left[0].reports, left[0].rows), (1, "Nobody Known", 1, 0));
+    assert_eq!(left[0].newest_report, Some("2024-03-29".parse().unwrap()));
+    assert_eq!(left[0].teams.iter().map(ToString::to_string).collect::<Vec<_>>(), ["CHA"]);
+    let now = at("2024-04-04T12:00:00Z");
+    let say = async |player: &str, anyway| {
+        let player: PlayerLookup = player.parse().unwrap();
+        let lines = LinePolicy::default();
+        names::alias(&world.warehouse, &lines, "Nobody Known", &player, now, false, anyway).await
+    };
+    let refused = say("bobunyan", false).await.unwrap_err().to_string();
+    assert!(refused.contains("none of the teams in the 0 games and 1 reports"), "{refused}");
+    assert_eq!(say("bobunyan", true).await.unwrap().reports_resolved, 1);
+    let done = say("herbertjones", false).await.unwrap();
+    assert_eq!(done.reports_resolved, 1, "taken from one and given to the other: {done:?}");
+    assert!(names().await.contains(&"herbertjones|1|Nobody Known".to_owned()));
+    assert!(names::unresolved(&world.warehouse).await.unwrap().names.is_empty());
+}
+
+#[tokio::test]
 async fn names_are_looked_at_again_although_the_process_that_brought_the_roster_died() {
     let world = World::new().await;
     let noon = "2024-03-29T16:00:00Z";
@@ -203,7 +299,9 @@ async fn a_person_says_whom_a_spelling_means() {
     let say = |player: &str, dry: bool| {
         let player = key(player);
         let warehouse = world.warehouse.clone();
-        async move { names::alias(&warehouse, "B. Bunyan", &player, now, dry, false).await }
+        async move {
+            names::alias(&warehouse, &LinePolicy::default(), "B. Bunyan", &player, now, dry, false).await
+        }
     };
     let error = say("bobunyam", false).await.unwrap_err().to_string();
     assert!(error.contains("bobunyam") && error.contains("not found"), "{error}");
@@ -233,9 +331,14 @@ async fn a_player_of_other_teams_is_refused_until_somebody_insists() {
     let noon = "2024-03-29T16:00:00Z";
     world.take("o.json", seen(noon, &[points("fanduel", noon, "F. Away", "10.5", "-110", "-110")])).await;
     let (now, player) = (at("2024-04-02T12:00:00Z"), "faraway".parse::<PlayerLookup>().unwrap());
-    let refused = names::alias(&world.warehouse, "F. Away", &player, now, false, false).await.unwrap_err();
+    let refused =
+        names::alias(&world.warehouse, &LinePolicy::default(), "F. Away", &player, now, false, false)
+            .await
+            .unwrap_err();
     assert!(refused.to_string().contains("none of the teams"), "{refused}");
-    let done = names::alias(&world.warehouse, "F. Away", &player, now, false, true).await.unwrap();
+    let done = names::alias(&world.warehouse, &LinePolicy::default(), "F. Away", &player, now, false, true)
+        .await
+        .unwrap();
     assert_eq!((done.rows_resolved, done.games_of_other_teams), (1, 1));
 }
 

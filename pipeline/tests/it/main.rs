@@ -13,6 +13,7 @@ mod hostile;
 mod later_data;
 mod lines;
 mod odds;
+mod past;
 mod real;
 mod runs;
 mod simulator;

@@ -79,8 +79,15 @@ async fn real_files_go_in_once_and_add_up() {
         let began = Instant::now();
         let built =
             pipeline::features::build_range(&world.warehouse, day, day, at(NOW), |_, _| {}).await.unwrap();
-        let slate =
-            pipeline::slate::slate(&world.warehouse, day, at(NOW), &[proto::Market::points()]).await.unwrap();
+        let slate = pipeline::slate::slate(
+            &world.warehouse,
+            day,
+            at(NOW),
+            &[proto::Market::points()],
+            &rules::staleness::StalenessBudget::default(),
+        )
+        .await
+        .unwrap();
         eprintln!("{date}: features in {:.2} s, {:?}", began.elapsed().as_secs_f64(), built.days);
         eprintln!("{} players, {} quoted, missing {:?}", slate.players, slate.quoted, slate.missing);
         assert_eq!(slate.games.len(), games, "{date}");

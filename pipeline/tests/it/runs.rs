@@ -331,7 +331,7 @@ async fn two_ingestions_at_once_share_the_work() {
     let folder = [world.path("in")];
     let options = IngestOptions::at(Timestamp::now());
     let (a, b) = tokio::join!(
-        run(&world.warehouse, &folder, options, |_| {}),
+        run(&world.warehouse, &folder, options.clone(), |_| {}),
         run(&world.warehouse, &folder, options, |_| {})
     );
     let (a, b) = (a.unwrap(), b.unwrap());

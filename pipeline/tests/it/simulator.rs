@@ -10,6 +10,7 @@ use pipeline::simulate::{DEFECTS, SimOptions, SimReport, days};
 use pipeline::{features, slate};
 use proto::{Code, Market};
 use rules::lines::{LineContext, LinePolicy, judge};
+use rules::staleness::StalenessBudget;
 use warehouse::{LoadSlate, SlateInputs, SlateLoad};
 
 use crate::fixtures::World;
@@ -100,7 +101,10 @@ async fn simulated_days_look_real_and_are_complete() {
 
     let built = features::build_range(&world.warehouse, LAST, LAST, sim.as_of, |_, _| {}).await.unwrap();
     assert_eq!(built.days[&LAST].blocked, [""; 0], "every column is alive");
-    let slate = slate::slate(&world.warehouse, LAST, sim.as_of, &[Market::points()]).await.unwrap();
+    let slate =
+        slate::slate(&world.warehouse, LAST, sim.as_of, &[Market::points()], &StalenessBudget::default())
+            .await
+            .unwrap();
     assert_eq!(slate.games.len(), 5);
     assert_eq!(slate.quoted, sim.quoted.len() as u64);
     assert_eq!(slate.missing, Vec::<String>::new());
@@ -190,7 +194,10 @@ async fn incident_2_and_30_nights_can_be_made() {
     let one = SimOptions { games_with_lines: Some(1), games_per_day: 10, ..small() };
     let (sim, _) = simulated(&world, &one).await;
     features::build_range(&world.warehouse, LAST, LAST, sim.as_of, |_, _| {}).await.unwrap();
-    let slate = slate::slate(&world.warehouse, LAST, sim.as_of, &[Market::points()]).await.unwrap();
+    let slate =
+        slate::slate(&world.warehouse, LAST, sim.as_of, &[Market::points()], &StalenessBudget::default())
+            .await
+            .unwrap();
     assert_eq!(slate.games.iter().filter(|g| g.quotes == 0).count(), 9);
     assert!(
         slate.missing.iter().any(|line| line.starts_with("9 games without lines")),

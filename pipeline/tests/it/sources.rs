@@ -24,7 +24,7 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate};
 use crate::fixtures::{World, at, book, event, market, pair, world};
 
 const CANARY: &str = "canary-0123456789abcdef";
-const DATE: Date = Date::constant(2024, 3, 29);
+pub(crate) const DATE: Date = Date::constant(2024, 3, 29);
 /// Thirteen hours before the vendor's tip-off at 23:10 UTC.
 const MORNING: &str = "2024-03-29T10:10:00Z";
 
@@ -38,7 +38,7 @@ fn patience() -> Patience {
     }
 }
 
-fn odds_config(server: &MockServer) -> OddsApiConfig {
+pub(crate) fn odds_config(server: &MockServer) -> OddsApiConfig {
     OddsApiConfig {
         base_url: server.uri(),
         key: Secret::new(CANARY),
@@ -63,14 +63,14 @@ fn runner(world: &World, sources: Vec<Arc<dyn Source>>) -> Runner {
 }
 
 /// An event with one book, whose over moves with `price`.
-fn odds(id: &str, updated: &str, price: &str) -> String {
+pub(crate) fn odds(id: &str, updated: &str, price: &str) -> String {
     event(
         id,
         &[book("fanduel", &[market("player_points", updated, &[pair("Herb Jones", "11.5", price, "1.9")])])],
     )
 }
 
-fn events(ids: &[&str]) -> String {
+pub(crate) fn events(ids: &[&str]) -> String {
     let events: Vec<String> =
         ids.iter().map(|id| event(id, &[]).replace(r#","bookmakers":[]"#, "")).collect();
     format!("[{}]", events.join(","))
@@ -108,7 +108,7 @@ fn ok(body: impl Into<String>) -> ResponseTemplate {
         .set_body_string(body)
 }
 
-fn problem(status: u16, word: &str) -> ResponseTemplate {
+pub(crate) fn problem(status: u16, word: &str) -> ResponseTemplate {
     let body = format!(r#"{{"message":"see /v4?apiKey={CANARY}","error_code":"{word}"}}"#);
     ResponseTemplate::new(status).set_body_string(body)
 }
@@ -428,7 +428,7 @@ async fn a_date_that_is_over_is_bought_once_as_it_was() {
     };
     let past = "/v4/historical/sports/basketball_nba/events";
     Mock::given(path(past))
-        .and(query_param("date", "2024-03-29T16:00:00Z"))
+        .and(query_param("date", "2024-03-29T10:00:00Z"))
         .respond_with(ResponseTemplate::new(200).set_body_string(wrap(events(&["h1"]))))
         .expect(1)
         .mount(&server)

@@ -14,6 +14,7 @@ pub(super) fn all(facts: &SlateFacts) -> Vec<Finding> {
     found.extend(games_without_features(facts));
     found.extend(games_without_a_team(facts));
     found.extend(few_predicted(facts));
+    found.extend(stale_inputs(facts));
     found.extend(line_bias(facts));
     found.extend(dominant_reasons(facts));
     found.extend(systems_without_rows(facts));
@@ -106,6 +107,14 @@ fn few_predicted(facts: &SlateFacts) -> Option<Finding> {
         let sentence = format!("{predicted} of {n} players with quotes are predicted ({share})");
         finding("few_predicted", FindingLevel::Degraded, n - predicted, sentence)
     })
+}
+
+fn stale_inputs(facts: &SlateFacts) -> impl Iterator<Item = Finding> {
+    let warn = |stale: &Stale| {
+        let count = usize::try_from(stale.age).unwrap_or(usize::MAX);
+        finding(stale.code, FindingLevel::Warning, count, stale.sentence.clone())
+    };
+    facts.stale.iter().map(warn)
 }
 
 fn line_bias(facts: &SlateFacts) -> Option<Finding> {

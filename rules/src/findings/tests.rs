@@ -64,6 +64,7 @@ fn good() -> SlateFacts {
         systems: vec!["sys_a".parse().unwrap()],
         models: vec![],
         configured_sources: 1,
+        stale: vec![],
     }
 }
 
@@ -87,6 +88,19 @@ fn a_good_slate_is_healthy_and_has_its_figures() {
             ("zero_default", 40.0),
         ]
     );
+}
+
+#[test]
+fn incident_69_old_rosters_are_a_warning_and_never_more() {
+    let sentence = "rosters are 9 days old".to_owned();
+    let facts = SlateFacts {
+        stale: vec![Stale { code: "rosters_stale", age: 9, sentence: sentence.clone() }],
+        ..good()
+    };
+    let health = health(&facts);
+    let found = &health.findings[0];
+    assert_eq!((health.level, found.code.as_str(), found.count), (HealthLevel::Warning, "rosters_stale", 9));
+    assert_eq!(found.sentence, sentence);
 }
 
 #[test]
@@ -307,6 +321,7 @@ fn an_empty_slate_has_nothing_wrong_and_no_mean() {
         systems: vec![],
         models: vec![],
         configured_sources: 2,
+        stale: vec![],
     };
     let health = health(&facts);
     assert_eq!((health.level, health.findings.len()), (HealthLevel::Healthy, 0));

@@ -252,7 +252,7 @@ fn resolver() -> Resolver {
 /// The quote, or the code that stops it before it is one: the steps of ingest in its order.
 fn read(written: &Written, resolver: &Resolver) -> Result<Quote, Code> {
     let name = PlayerName::parse(&written.name).map_err(|_| Code::PlayerUnresolved)?;
-    resolver.resolve(&name, teams()).player().ok_or(Code::PlayerUnresolved)?;
+    resolver.resolve(&name, &teams()).player().ok_or(Code::PlayerUnresolved)?;
     let price = |text: &str| match text {
         "" => Ok(None),
         text => text.parse().map(Some).map_err(|_| Code::PriceOutOfRange),

@@ -70,7 +70,7 @@ fn nearly_every_quoted_name_is_resolved() {
         let rosters = latest.iter().map(|(player, (base, team))| (player.clone(), base.clone(), *team));
         let resolver = Resolver::new(rosters, aliases.clone());
         for (name, teams) in names {
-            let way = match resolver.resolve(&PlayerName::parse(&name).unwrap(), teams) {
+            let way = match resolver.resolve(&PlayerName::parse(&name).unwrap(), &teams) {
                 Resolution::Exact(_) => "exact",
                 Resolution::Alias(_) => "alias",
                 Resolution::Suffix(_) => "suffix",

@@ -28,7 +28,7 @@ use crate::sqlite::{Durability, Tx};
 use crate::text;
 
 pub use self::ledger::{LedgerEntry, QuarantineEntry};
-pub use self::names::{JoinRate, UnresolvedName};
+pub use self::names::{JoinRate, UnresolvedName, UnresolvedReport};
 pub use self::quotes::{EventSnapshot, MainQuote, SummaryRow};
 
 /// A person of the `players` table; derived from box scores, or given by a roster.

@@ -1,12 +1,13 @@
 //! Names that stand for nobody yet, and what happens when somebody is found for them.
 
 use jiff::Timestamp;
-use proto::{GameKey, PlayerLookup};
+use proto::{GameKey, PlayerLookup, TeamCode};
 
 use super::IngestTransaction;
 use crate::Warehouse;
 use crate::error::{Doing, Result};
 use crate::history::{Args, fetch};
+use crate::text;
 
 /// A quoted name in a game whose teams have no such player.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +21,21 @@ pub struct UnresolvedName {
     /// The source that wrote it.
     pub source: String,
     /// Quotes under it.
+    pub rows: i64,
+}
+
+/// A name in availability reports that no player has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnresolvedReport {
+    /// The name's own key, under which its reports wait.
+    pub player_lookup: PlayerLookup,
+    /// The name as the source wrote it.
+    pub player_name: String,
+    /// His team, if the source tells.
+    pub team: Option<TeamCode>,
+    /// When it was reported.
+    pub reported_at: Timestamp,
+    /// Reports of that instant.
     pub rows: i64,
 }
 
@@ -51,6 +67,22 @@ impl Warehouse {
         .await
     }
 
+    /// Every reported name that stands for nobody, report by report.
+    pub async fn unresolved_reports(&self) -> Result<Vec<UnresolvedReport>> {
+        let mut tx = self.store().read().await?;
+        let sql = include_str!("../../sql/unresolved_reports.sql");
+        fetch(&mut tx, sql, Args::default(), "injuries", "read unresolved reports", |r| {
+            Ok(UnresolvedReport {
+                player_lookup: r.parsed()?,
+                player_name: r.text()?,
+                team: r.opt_parsed()?,
+                reported_at: r.instant()?,
+                rows: r.int()?,
+            })
+        })
+        .await
+    }
+
     /// How well each source's names join, over all quotes; reads the whole table.
     pub async fn join_rates(&self) -> Result<Vec<JoinRate>> {
         let mut tx = self.store().read().await?;
@@ -61,7 +93,7 @@ impl Warehouse {
         .await
     }
 
-    /// Spellings under which quotes of a player are stored.
+    /// Spellings under which quotes and reports of a player are stored.
     pub async fn names_of(&self, player: &PlayerLookup) -> Result<Vec<String>> {
         let mut tx = self.store().read().await?;
         let sql = include_str!("../../sql/names_of.sql");
@@ -110,8 +142,24 @@ impl IngestTransaction {
         Ok((done.rows_affected(), events))
     }
 
-    /// Takes the quotes of a spelling away from a player and puts them back under the name's own key, to be resolved
-    /// again; answers how many, and of which events. His summaries of those events are dropped.
+    /// Gives the reports of a name and instant to a player; answers how many. One that he has already stays where it is.
+    /// From now on it says something about somebody, so what is made of it is behind.
+    pub async fn rename_report(&mut self, report: &UnresolvedReport, to: &PlayerLookup) -> Result<u64> {
+        let done = sqlx::query(include_str!("../../sql/rename_report.sql"))
+            .bind(report.player_lookup.to_string())
+            .bind(&report.player_name)
+            .bind(report.team.map(|team| team.to_string()))
+            .bind(text::instant(report.reported_at))
+            .bind(to.to_string())
+            .bind(text::instant(self.stamp.ingested_at))
+            .execute(&mut *self.tx)
+            .await
+            .doing("give reports to the player they are about")?;
+        Ok(done.rows_affected())
+    }
+
+    /// Takes the quotes and reports of a spelling away from a player and puts them back under the name's own key, to be
+    /// resolved again; answers how many quotes, and of which events. His summaries of those events are dropped.
     pub async fn unresolve(
         &mut self,
         player: &PlayerLookup,
@@ -129,6 +177,14 @@ impl IngestTransaction {
             .execute(&mut *self.tx)
             .await
             .doing("take quotes away from a player")?;
+        sqlx::query(include_str!("../../sql/unresolve_reports.sql"))
+            .bind(player.to_string())
+            .bind(spelling)
+            .bind(to.to_string())
+            .bind(text::instant(self.stamp.ingested_at))
+            .execute(&mut *self.tx)
+            .await
+            .doing("take reports away from a player")?;
         for event in &events {
             sqlx::query(include_str!("../../sql/drop_summaries_of.sql"))
                 .bind(event)

@@ -242,7 +242,17 @@ pub(crate) fn write_alias(row: &AliasRow, cells: &mut Cells) {
 
 pub(crate) const INJURIES: Insert<'static> = Insert {
     table: "injuries",
-    columns: &["player_lookup", "team", "status", "reported_at", "note", "source_file", "ingested_at"],
+    columns: &[
+        "player_lookup",
+        "player_name",
+        "player_resolved",
+        "team",
+        "status",
+        "reported_at",
+        "note",
+        "source_file",
+        "ingested_at",
+    ],
     conflict: "ON CONFLICT DO NOTHING",
     doing: "ingest injuries",
 };
@@ -250,6 +260,8 @@ pub(crate) const INJURIES: Insert<'static> = Insert {
 pub(crate) fn write_injury(row: &InjuryRow, cells: &mut Cells) {
     cells
         .text(&row.player_lookup)
+        .text(&row.player_name)
+        .flag(row.player_resolved)
         .opt_text(row.team)
         .text(row.status)
         .instant(row.reported_at)

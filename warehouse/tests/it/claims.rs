@@ -19,7 +19,7 @@ async fn claim(warehouse: &Warehouse, owner: &str, seconds: i64, again: bool) ->
 }
 
 fn yours(number: u32) -> Claim {
-    Claim::Yours { run_id: format!("backfill_features/{DATE}/{number}") }
+    Claim::Yours { run_id: format!("backfill_features/{DATE}/{number}"), before: None }
 }
 
 pub(crate) async fn a_piece_has_one_holder_until_its_claim_lapses(warehouse: Warehouse) {
@@ -27,17 +27,22 @@ pub(crate) async fn a_piece_has_one_holder_until_its_claim_lapses(warehouse: War
     assert_eq!(claim(&warehouse, "a", 1, true).await, yours(1), "a repeat");
     let until = at(NOON) + SignedDuration::from_secs(11);
     assert_eq!(claim(&warehouse, "b", 5, true).await, Claim::Held { until });
-    let Claim::Yours { run_id } = yours(1) else { unreachable!("it is built two lines above") };
+    let Claim::Yours { run_id, .. } = yours(1) else { unreachable!("it is built two lines above") };
     let renewed = warehouse.renew_piece(&run_id, "a", at(NOON) + SignedDuration::from_secs(9)).await.unwrap();
     assert!(renewed);
     assert!(matches!(claim(&warehouse, "b", 15, true).await, Claim::Held { .. }), "renewed at nine");
-    assert_eq!(claim(&warehouse, "b", 19, true).await, yours(1), "taken over under the same run");
+    let taken_over = Claim::Yours { run_id: run_id.clone(), before: Some("a".to_owned()) };
+    assert_eq!(
+        claim(&warehouse, "b", 19, true).await,
+        taken_over,
+        "under the same run, and from whom is told"
+    );
     let lost = warehouse.renew_piece(&run_id, "a", at(NOON) + SignedDuration::from_secs(20)).await.unwrap();
     assert!(!lost, "it is somebody else's by now");
 }
 
 pub(crate) async fn a_piece_that_has_ended_is_tried_again_only_when_asked(warehouse: Warehouse) {
-    let Claim::Yours { run_id } = claim(&warehouse, "a", 0, false).await else { panic!("not claimed") };
+    let Claim::Yours { run_id, .. } = claim(&warehouse, "a", 0, false).await else { panic!("not claimed") };
     let failed = RunEnd::Failed { error: "why".to_owned(), class: ErrorClass::Input };
     warehouse.run_finish(&run_id, &failed, &serde_json::json!({}), at(NOON)).await.unwrap();
     match claim(&warehouse, "b", 1, false).await {

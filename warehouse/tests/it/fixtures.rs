@@ -197,6 +197,8 @@ pub(crate) fn line(player: &str, book: &str, half_points: i32, snapshot: &str) -
 pub(crate) fn injury(player: &str, status: InjuryStatus, reported: &str) -> InjuryRow {
     InjuryRow {
         player_lookup: player.parse().unwrap(),
+        player_name: player.to_owned(),
+        player_resolved: true,
         team: None,
         status,
         reported_at: at(reported),

@@ -63,6 +63,7 @@ conformance! {
         late_inputs_make_features_stale,
         settled_inputs_are_those_of_the_last_settled_outcome,
         completeness_counts_the_week_before,
+        incident_69_rosters_and_injuries_have_an_age,
     }
     batches {
         generations_count_up_and_repeat_for_their_opener,

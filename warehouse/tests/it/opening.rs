@@ -71,7 +71,7 @@ async fn a_newer_schema_is_refused() {
     let path = dir.path().join("w.db");
     execute(&path, "insert into _sqlx_migrations values (99, 'later', '2030-01-01', true, x'00', 1)").await;
     let error = refusal(&path).await;
-    assert!(matches!(error, Error::Newer { found: 99, known: 3 }), "{error}");
+    assert!(matches!(error, Error::Newer { found: 99, known: 4 }), "{error}");
     execute(
         &path,
         "delete from _sqlx_migrations where version = 99; update _sqlx_migrations set checksum = x'00'",
@@ -143,7 +143,11 @@ async fn incident_07_a_warehouse_of_the_first_version_is_migrated_with_its_rows(
             ('a', 'ingest', 'running', '2026-01-23T18:00:00Z', null, null, null),
             ('b', 'grade', 'failed', '2026-01-23T18:00:00Z', '2026-01-23T18:01:00Z', 'why', 'bug');
          insert into game_lines values ('20260123_BOS_NYK', 'x', '2026-01-23T18:00:00.000000Z', '2026-01-23', -13, 443,
-            'odds_api', 'f', '2026-01-23T18:00:00.000000Z')",
+            'odds_api', 'f', '2026-01-23T18:00:00.000000Z');
+         insert into players values ('bobunyan', 'Bo Bunyan', 'bobunyan', 2, 'GSW', '2026-01-20', 'f', '2026-01-23');
+         insert into injuries (player_lookup, team, status, reported_at, note, source_file, ingested_at) values
+            ('bobunyan', 'GSW', 'out', '2026-01-23T12:00:00.000000Z', 'knee', 'f', '2026-01-23T18:00:00.000000Z'),
+            ('nobody', 'GSW', 'out', '2026-01-23T12:00:00.000000Z', 'toe', 'f', '2026-01-23T18:00:00.000000Z')",
     )
     .execute(&mut conn)
     .await
@@ -163,6 +167,9 @@ async fn incident_07_a_warehouse_of_the_first_version_is_migrated_with_its_rows(
         .await
         .unwrap();
     assert_eq!(totals.rows[0], [Some("114".to_owned()), Some("107.5".to_owned())]);
+    let waiting = warehouse.unresolved_reports().await.unwrap();
+    let names: Vec<&str> = waiting.iter().map(|report| report.player_name.as_str()).collect();
+    assert_eq!(names, ["nobody"], "who was a player then is one now");
 }
 
 /// A warehouse as version 2 left it, with one row that another took over from and one that was invalidated.

@@ -194,3 +194,36 @@ pub(crate) async fn completeness_counts_the_week_before(warehouse: Warehouse) {
     let SlateLoad::Inputs(inputs) = warehouse.load_slate(&far).await.unwrap() else { panic!("overtaken") };
     assert!(!inputs.completeness.schedule_covers);
 }
+
+pub(crate) async fn incident_69_rosters_and_injuries_have_an_age(warehouse: Warehouse) {
+    let ages = async |as_of: &str| warehouse.input_ages(day(DATE), at(as_of)).await.unwrap();
+    assert_eq!(ages(NOON).await, proto::tables::InputAges::default(), "nothing is in");
+    let cancelled =
+        GameRow { status: proto::GameStatus::Cancelled, ..game("20260121_BOS_NYK", "2026-01-22T00:00:00Z") };
+    let batch = IngestBatch {
+        games: vec![
+            game("20260114_BOS_NYK", "2026-01-15T00:00:00Z"),
+            game("20260120_BOS_NYK", "2026-01-21T00:00:00Z"),
+            cancelled,
+        ],
+        player_games: vec![player_game("20260114_BOS_NYK", "p1", "BOS", 30.0, 20.0)],
+        injuries: vec![
+            injury("p1", proto::InjuryStatus::Out, "2026-01-22T05:00:00Z"),
+            injury("p1", proto::InjuryStatus::Available, "2026-01-23T20:00:00Z"),
+        ],
+        ..IngestBatch::default()
+    };
+    ingest(&warehouse, batch).await;
+    let found = ages(NOON).await;
+    assert_eq!(
+        found.newest_report,
+        Some(at("2026-01-22T05:00:00Z")),
+        "what comes after the as-of is not known"
+    );
+    assert_eq!(
+        (found.newest_box_score, found.games_since),
+        (Some(day("2026-01-14")), 1),
+        "a cancelled game is none"
+    );
+    assert_eq!(ages("2026-01-23T23:00:00Z").await.newest_report, Some(at("2026-01-23T20:00:00Z")));
+}

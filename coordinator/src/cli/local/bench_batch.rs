@@ -176,7 +176,9 @@ async fn prepare(args: &BatchArgs, config: &Config) -> Result<SimReport, Failure
     let league = simulate::days(&options, &config.dir.join("files")).map_err(stage_failure)?;
     let warehouse = open_or_make(config).await?;
     let files: Vec<_> = league.files.iter().chain(&league.late_files).cloned().collect();
-    ingest::run(&warehouse, &files, IngestOptions::simulated(now), |_| {}).await.map_err(stage_failure)?;
+    ingest::run(&warehouse, &files, IngestOptions { ahead: true, ..config.ingest_options(now) }, |_| {})
+        .await
+        .map_err(stage_failure)?;
     let day = league.last_day;
     build_range(&warehouse, day, day, Timestamp::now(), |_, _| {}).await.map_err(stage_failure)?;
     warehouse.close().await;

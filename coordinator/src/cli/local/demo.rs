@@ -114,7 +114,8 @@ async fn prepare(league: &SimReport, config: &Config, out: Output) -> Result<(),
     let now = Timestamp::now();
     let warehouse = open_or_make(config).await?;
     let files: Vec<PathBuf> = league.files.iter().chain(&league.late_files).cloned().collect();
-    let report = ingest::run(&warehouse, &files, IngestOptions::simulated(now)).await?;
+    let report =
+        ingest::run(&warehouse, &files, IngestOptions { ahead: true, ..config.ingest_options(now) }).await?;
     let (read, new) =
         report.files.iter().fold((0, 0), |(read, new), file| (read + file.read, new + file.new));
     out.say(&format!("ingested {} files: {read} rows read, {new} new", report.files.len()));

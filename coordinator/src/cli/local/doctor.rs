@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use models::Registry;
 use pipeline::ingest::{self, IngestOptions, IngestReport};
 use proto::league_time::league_date;
+use rules::staleness::Stale;
 use serde::Serialize;
 use state::{BatchStore, OpenOptions, StateUrl};
 use warehouse::{Warehouse, WarehouseUrl};
@@ -82,6 +83,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
     checks.extend(warehouse_checks);
     let (state_checks, store) = look_at_state(config).await;
     checks.extend(state_checks);
+    checks.extend(look_at_inputs(warehouse.as_ref(), config).await);
     checks.extend(pairing(warehouse.as_ref(), store).await);
     let registry = load_models(config);
     checks.extend(look_at_models(&registry));
@@ -216,6 +218,32 @@ async fn look_at_warehouse(config: &Config) -> (Vec<Check>, Option<Warehouse>) {
         Err(error) => checks.push(check("quarantine", Level::Broken, error.to_string())),
     }
     (checks, Some(warehouse))
+}
+
+/// Rosters and injuries of today's slate, or of tomorrow's; on days without games nobody needs them.
+async fn look_at_inputs(warehouse: Option<&Warehouse>, config: &Config) -> Vec<Check> {
+    let Some(warehouse) = warehouse else { return Vec::new() };
+    let (now, today) = (Timestamp::now(), league_date(Timestamp::now()));
+    let look = async {
+        let games = warehouse.games_between(today, today.tomorrow().unwrap_or(today)).await?;
+        match games.iter().map(|game| game.game_id.date).min() {
+            Some(date) => pipeline::slate::stale(warehouse, date, now, &config.staleness).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    match look.await {
+        Err(error) => vec![check("rosters and injuries", Level::Broken, error.to_string())],
+        Ok(None) => {
+            vec![check("rosters and injuries", Level::Ok, "no game today or tomorrow is known")]
+        }
+        Ok(Some(stale)) if stale.is_empty() => {
+            vec![check("rosters and injuries", Level::Ok, "new enough for the next slate")]
+        }
+        Ok(Some(stale)) => {
+            let warn = |stale: Stale| check("rosters and injuries", Level::Degraded, stale.sentence);
+            stale.into_iter().map(warn).collect()
+        }
+    }
 }
 
 async fn look_at_state(config: &Config) -> (Vec<Check>, Option<Arc<dyn BatchStore>>) {

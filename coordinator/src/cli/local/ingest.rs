@@ -50,7 +50,7 @@ pub(crate) struct IngestArgs {
 /// Subcommands of `tipoff ingest`; a folder of such a name is `./ls`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum IngestCommand {
-    /// List the files that have rows about a date: size, rows, state
+    /// List the files that have rows about a date, and those that are not in yet: size, rows, state
     Ls(LsArgs),
     /// Look at what was refused, or try it again
     #[command(subcommand)]
@@ -73,7 +73,8 @@ pub(crate) async fn ingest(args: &IngestArgs, config: &Config, out: Output) -> R
         }
     }
     let warehouse = open_or_make(config).await?;
-    let options = IngestOptions { now: Timestamp::now(), force: args.force, ahead: args.ahead };
+    let options = config.ingest_options(Timestamp::now());
+    let options = IngestOptions { force: args.force, ahead: args.ahead, ..options };
     let report = run(&warehouse, &args.paths, options).await?;
     out.either(&report, |report| page(report, args.files))?;
     Ok(exit(&report))
@@ -162,6 +163,9 @@ pub(crate) fn page(report: &IngestReport, every_file: bool) -> String {
     page += &format!("\n{} files listed, {} accounted for", report.files_listed, report.files.len());
     if report.resolved_again > 0 {
         page += &format!("; {} quotes found their player after all", report.resolved_again);
+    }
+    if report.reports_resolved_again > 0 {
+        page += &format!("; {} reports found their player after all", report.reports_resolved_again);
     }
     page += "\n";
     for error in &report.unrecorded {

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
-use pipeline::ingest::{FileState, IngestOptions};
+use jiff::civil::Date;
+use pipeline::ingest::{FileState, IngestOptions, PendingFile};
+use pipeline::sources::{bettingpros, kept_files, odds_api};
 use warehouse::{LedgerEntry, QuarantineEntry, Warehouse};
 
 use super::ingest;
-use super::tables::{date, failure, open_existing};
+use super::tables::{date, failure, open_existing, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, clip, table};
@@ -19,6 +21,10 @@ pub(crate) struct LsArgs {
     /// Date of tip-off in league time: YYYY-MM-DD, TODAY or TOMORROW
     #[arg(long, value_name = "DATE")]
     game_date: String,
+
+    /// Files and folders of which to list what is not in yet, beside those of the configured sources
+    #[arg(value_name = "PATH")]
+    paths: Vec<PathBuf>,
 }
 
 /// Subcommands of `tipoff ingest quarantine`.
@@ -51,14 +57,37 @@ pub(crate) enum QuarantineCommand {
 
 /// `tipoff ingest ls`.
 pub(crate) async fn ls(args: &LsArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
+    for path in &args.paths {
+        if !path.exists() {
+            return Err(Failure::new(Exit::NotFound, format!("there is no `{}`", path.display())));
+        }
+    }
     let warehouse = open_existing(config).await?;
-    let files = warehouse.files_about(date(&args.game_date)?).await.map_err(failure)?;
-    let json: Vec<serde_json::Value> = files.iter().map(file_json).collect();
-    out.either(&json, |_| files_page(&files))?;
-    if files.is_empty() {
-        out.say(&format!("no file in the ledger is about {}", args.game_date));
+    let game_date = date(&args.game_date)?;
+    let files = warehouse.files_about(game_date).await.map_err(failure)?;
+    let paths: Vec<PathBuf> = args.paths.iter().cloned().chain(source_paths(config, game_date)).collect();
+    let mut pending =
+        pipeline::ingest::pending(&warehouse, &paths, game_date).await.map_err(stage_failure)?;
+    pending.retain(|file| !files.iter().any(|entry| entry.file.sha256 == file.sha256));
+    let json: Vec<serde_json::Value> =
+        files.iter().map(file_json).chain(pending.iter().map(pending_json)).collect();
+    out.either(&json, |_| files_page(&files, &pending))?;
+    if json.is_empty() {
+        out.say(&format!("no file in the ledger or of a source is about {}", args.game_date));
     }
     Ok(Exit::Ok)
+}
+
+/// Where files of configured sources lie that may be about a date.
+fn source_paths(config: &Config, game_date: Date) -> Vec<PathBuf> {
+    let feeds = &config.feeds;
+    let folders = feeds.folders.iter().map(|folder| folder.path.clone()).filter(|path| path.exists());
+    let vendors = [
+        feeds.odds_api.as_ref().map(|_| odds_api::NAME.to_owned()),
+        feeds.bettingpros.as_ref().map(|_| bettingpros::NAME.to_owned()),
+    ];
+    let names = vendors.into_iter().flatten().chain(feeds.feeds.iter().map(|feed| feed.name.clone()));
+    folders.chain(names.flat_map(|name| kept_files(&config.dir, &name, game_date))).collect()
 }
 
 /// What became of a file, in one word.
@@ -85,7 +114,36 @@ fn file_json(entry: &LedgerEntry) -> serde_json::Value {
     })
 }
 
-fn files_page(files: &[LedgerEntry]) -> String {
+/// Figures that only reading tells are null.
+fn pending_json(file: &PendingFile) -> serde_json::Value {
+    serde_json::json!({
+        "name": file.name,
+        "kind": file.kind,
+        "state": file.state.as_str(),
+        "size": file.size,
+        "rows_read": null,
+        "rows_refused": null,
+        "rows_used_of_date": null,
+        "rows_quarantined_of_date": null,
+        "ingested_at": null,
+        "sha256": file.sha256,
+        "path": file.path,
+        "why": file.why,
+    })
+}
+
+fn pending_row(file: &PendingFile) -> Vec<String> {
+    let unread = || "-".to_owned();
+    let state = match (&file.why, file.game_date) {
+        (Some(why), _) => format!("{} ({})", file.state.as_str(), clip(why, 60)),
+        (None, None) => format!("{} (date unread)", file.state.as_str()),
+        (None, Some(_)) => file.state.as_str().to_owned(),
+    };
+    let (name, kind) = (file.name.clone(), file.kind.clone());
+    vec![name, kind, file.size.to_string(), unread(), unread(), unread(), state, unread()]
+}
+
+fn files_page(files: &[LedgerEntry], pending: &[PendingFile]) -> String {
     let rows = files.iter().map(|entry| {
         vec![
             entry.file.name.clone(),
@@ -99,7 +157,7 @@ fn files_page(files: &[LedgerEntry]) -> String {
         ]
     });
     let header = ["file", "kind", "bytes", "rows of date", "refused", "rows in all", "state", "ingested"];
-    let mut page = table(&header, &[2, 3, 4, 5], rows) + "\n";
+    let mut page = table(&header, &[2, 3, 4, 5], rows.chain(pending.iter().map(pending_row))) + "\n";
     let sum = |of: fn(&LedgerEntry) -> i64| files.iter().map(of).sum::<i64>();
     page += &format!(
         "\n{} files, {} rows of the date, {} refused\n",
@@ -107,6 +165,11 @@ fn files_page(files: &[LedgerEntry]) -> String {
         sum(|e| e.rows_used),
         sum(|e| e.rows_quarantined)
     );
+    let count = |state| pending.iter().filter(|file| file.state == state).count();
+    let (waiting, refused) = (count(FileState::Waiting), count(FileState::Quarantined));
+    if waiting + refused > 0 {
+        page += &format!("{waiting} files wait, {refused} are in the quarantine as a whole\n");
+    }
     page
 }
 
@@ -130,7 +193,7 @@ pub(crate) async fn quarantine(
             out.either(&entry_json(&entry), |_| entry_page(&entry))?;
             Ok(Exit::Ok)
         }
-        QuarantineCommand::Retry { id } => retry(&warehouse, *id, out).await,
+        QuarantineCommand::Retry { id } => retry(&warehouse, *id, config, out).await,
     }
 }
 
@@ -145,7 +208,7 @@ async fn entry(warehouse: &Warehouse, id: i64) -> Result<QuarantineEntry, Failur
 }
 
 /// Reads the file again, unless something else lies there by now.
-async fn retry(warehouse: &Warehouse, id: i64, out: Output) -> Result<Exit, Failure> {
+async fn retry(warehouse: &Warehouse, id: i64, config: &Config, out: Output) -> Result<Exit, Failure> {
     let entry = entry(warehouse, id).await?;
     let place = entry.path.as_deref().map(PathBuf::from).filter(|path| path.is_file());
     let Some(path) = place else {
@@ -154,7 +217,7 @@ async fn retry(warehouse: &Warehouse, id: i64, out: Output) -> Result<Exit, Fail
             Failure::new(Exit::NotFound, format!("`{}` is no longer at {was}", entry.row.source_file));
         return Err(failure.hint("`tipoff ingest --force PATH` reads it from where it is now"));
     };
-    let options = IngestOptions { force: true, ..IngestOptions::at(Timestamp::now()) };
+    let options = IngestOptions { force: true, ..config.ingest_options(Timestamp::now()) };
     let report = ingest::run(warehouse, &[path], options).await?;
     out.either(&report, |report| ingest::page(report, true))?;
     Ok(ingest::exit(&report))

@@ -1,7 +1,7 @@
-//! `tipoff names`: quoted names that stand for nobody, and whom a person says they mean.
+//! `tipoff names`: quoted and reported names that stand for nobody, and whom a person says they mean.
 
 use jiff::Timestamp;
-use pipeline::names::{self, AliasReport, NamesReport};
+use pipeline::names::{self, AliasReport, NamesReport, Unresolved};
 use proto::PlayerLookup;
 
 use super::tables::{open_existing, stage_failure};
@@ -10,17 +10,21 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Output, table};
 use crate::config::Config;
 
+/// Names that a page lists.
+const LISTED: usize = 100;
+
 /// Subcommands of `tipoff names`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum NamesCommand {
-    /// List quoted names that fit no player of their game's teams, with whom they may mean
+    /// List quoted and reported names that fit no player of their teams, with where they stand and whom they may mean
     ///
     /// And how well each source's names join. Names are looked at again whenever box scores or aliases arrive.
     Unresolved,
     /// Say whom a spelling means
     ///
-    /// Recorded in player_aliases; quotes that wait under the spelling are given to the player at once, and later ones
-    /// resolve by themselves. A player of neither team in any of the games where it is quoted is refused.
+    /// Recorded in player_aliases; quotes and injury reports that wait under the spelling are given to the player at once,
+    /// and later ones resolve by themselves. A player of no team in any of the games and reports where it stands is
+    /// refused.
     Alias {
         /// The name as the odds write it
         #[arg(value_name = "ODDS NAME")]
@@ -49,9 +53,10 @@ pub(crate) async fn names(command: &NamesCommand, config: &Config, out: Output) 
             out.either(&report, names_page)?;
         }
         NamesCommand::Alias { name, player, anyway, dry_run } => {
-            let report = names::alias(&warehouse, name, player, Timestamp::now(), *dry_run, *anyway)
-                .await
-                .map_err(stage_failure)?;
+            let report =
+                names::alias(&warehouse, &config.lines, name, player, Timestamp::now(), *dry_run, *anyway)
+                    .await
+                    .map_err(stage_failure)?;
             out.either(&report, |report| alias_page(report, *dry_run))?;
         }
     }
@@ -78,20 +83,34 @@ fn names_page(report: &NamesReport) -> String {
     if report.names.is_empty() {
         return page + "\nevery name is a player\n";
     }
-    let rows = report.names.iter().map(|name| {
+    let rows = report.names.iter().take(LISTED).map(|name| {
         let candidates: Vec<&str> = name.candidates.iter().map(PlayerLookup::as_str).collect();
         vec![
             name.name.clone(),
             name.games.to_string(),
             name.rows.to_string(),
-            name.newest_game.to_string(),
+            name.reports.to_string(),
+            newest(name),
             name.sources.iter().cloned().collect::<Vec<_>>().join(", "),
             if candidates.is_empty() { "nobody".to_owned() } else { candidates.join(", ") },
         ]
     });
-    let header = ["name", "games", "quotes", "newest game", "source", "may be"];
-    page += &format!("\n{}\n", table(&header, &[1, 2], rows));
+    let header = ["name", "games", "quotes", "reports", "newest", "source", "may be"];
+    page += &format!("\n{}\n", table(&header, &[1, 2, 3], rows));
+    if report.names.len() > LISTED {
+        page += &format!("and {} more; --json lists them\n", report.names.len() - LISTED);
+    }
     page + "\nsay whom one means with `tipoff names alias \"NAME\" PLAYER_LOOKUP`\n"
+}
+
+/// Where a name stood last: its game, and the date and teams of its reports.
+fn newest(name: &Unresolved) -> String {
+    let game = name.newest_game.map(|game| game.to_string());
+    let report = name.newest_report.map(|date| {
+        let teams: Vec<String> = name.teams.iter().map(ToString::to_string).collect();
+        format!("{date} {}", if teams.is_empty() { "no team".to_owned() } else { teams.join(" ") })
+    });
+    game.into_iter().chain(report).collect::<Vec<_>>().join(", ")
 }
 
 fn alias_page(report: &AliasReport, dry_run: bool) -> String {
@@ -102,7 +121,10 @@ fn alias_page(report: &AliasReport, dry_run: bool) -> String {
         games,
         games_of_other_teams,
         rows_waiting,
+        reports_waiting,
+        reports_of_other_teams,
         rows_resolved,
+        reports_resolved,
     } = report;
     let means = if dry_run { "would mean" } else { "means" };
     let mut page = format!("{alias} {means} {player_lookup}");
@@ -111,11 +133,17 @@ fn alias_page(report: &AliasReport, dry_run: bool) -> String {
     }
     page += "\n";
     page += &match dry_run {
-        true => format!("{rows_waiting} quotes in {games} games wait for it\n"),
-        false => {
-            format!("{rows_resolved} quotes were given to players, {rows_waiting} in {games} games waited\n")
-        }
+        true => format!("{rows_waiting} quotes in {games} games and {reports_waiting} reports wait for it\n"),
+        false => format!(
+            "{rows_resolved} quotes and {reports_resolved} reports were given to players; \
+             {rows_waiting} in {games} games and {reports_waiting} waited\n"
+        ),
     };
+    if *reports_of_other_teams > 0 {
+        page += &format!(
+            "{reports_of_other_teams} of these reports are by teams he played for in neither season\n"
+        );
+    }
     if *games_of_other_teams > 0 {
         page += &format!("in {games_of_other_teams} of these games he played for neither team\n");
     }

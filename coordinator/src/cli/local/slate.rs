@@ -37,8 +37,9 @@ pub(crate) async fn slate(args: &SlateArgs, config: &Config, out: Output) -> Res
     let markets: BTreeSet<Market> = registry.pins().into_iter().map(|pin| pin.market).collect();
     let markets: Vec<Market> = markets.into_iter().collect();
     let as_of = args.as_of.unwrap_or_else(Timestamp::now);
-    let mut report =
-        pipeline::slate::slate(&warehouse, game_date, as_of, &markets).await.map_err(stage_failure)?;
+    let mut report = pipeline::slate::slate(&warehouse, game_date, as_of, &markets, &config.staleness)
+        .await
+        .map_err(stage_failure)?;
     // Of what was known once, the health of today's sources says nothing.
     if args.as_of.is_none() {
         let is_ahead = |game: &GameLine| game.tip_off.is_some_and(|tip| tip > as_of);

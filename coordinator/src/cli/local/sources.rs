@@ -78,7 +78,8 @@ pub(crate) async fn ingest(
     }
     let warehouse = open_or_make(config).await?;
     let who = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
-    let runner = Arc::new(Runner::new(&config.dir, warehouse.clone(), sources, who));
+    let runner = Runner::new(&config.dir, warehouse.clone(), sources, who).with_lines(config.lines.clone());
+    let runner = Arc::new(runner);
     let now = Timestamp::now();
     let wanted = match &args.source {
         Some(_) => Some(date(args.game_date.as_deref().unwrap_or("TODAY"))?),
@@ -274,8 +275,13 @@ fn turn_page(report: &CycleReport) -> String {
         let dates: Vec<String> = report.changed.iter().map(ToString::to_string).collect();
         let changed =
             if dates.is_empty() { String::new() } else { format!("; changed: {}", dates.join(", ")) };
+        let marked: Vec<String> = report.marked.iter().map(ToString::to_string).collect();
+        let marked = match marked.is_empty() {
+            true => String::new(),
+            false => format!("; published and marked, so a server follows: {}", marked.join(", ")),
+        };
         page += &format!(
-            "ingested {} files: {} rows are new, {known} were known, {refused} refused{changed}\n",
+            "ingested {} files: {} rows are new, {known} were known, {refused} refused{changed}{marked}\n",
             report.files.len(),
             report.new_rows(),
         );

@@ -79,3 +79,30 @@ fn a_failed_batch_leaves_the_previous_slate_active() {
         assert_eq!((receipt.published, receipt.slate_sha256), (0, published));
     });
 }
+
+#[test]
+fn incident_69_old_injuries_are_a_warning_of_the_batch_and_of_the_slate() {
+    let world = World::new(&small());
+    let hours = jiff::SignedDuration::from_hours;
+    // The morning's reports at half past nine, a start in the evening.
+    for (budget, code) in [(24, None), (2, Some("injuries_stale"))] {
+        let config = world.config(|config| config.staleness.injuries = hours(budget));
+        world.with_instance(&config, async |instance| {
+            let request = StartRequest { force: true, ..world.request() };
+            let status = finish(instance, request).await;
+            let found = status.findings.iter().find(|finding| finding.code.ends_with("_stale"));
+            assert_eq!(found.map(|finding| finding.code.as_str()), code, "{status:#?}");
+            if let Some(finding) = found {
+                assert!(finding.sentence.contains("the limit is 2 h; ingest a newer one"), "{finding:?}");
+                assert_ne!(status.health, Some(HealthLevel::Healthy), "{status:#?}");
+            }
+            // Seen from today, everything of that day is old.
+            let slate = instance.service.slate(&world.report.last_day.to_string()).await.unwrap();
+            assert!(
+                slate.missing.iter().any(|line| line.contains("injury report is")),
+                "{:?}",
+                slate.missing
+            );
+        });
+    }
+}

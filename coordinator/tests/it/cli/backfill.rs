@@ -28,7 +28,7 @@ fn league(folder: &Path) -> (Date, Date) {
     (report.last_day.checked_sub(4.days()).unwrap(), report.last_day)
 }
 
-fn ask(folder: &Path, statement: &str) -> Vec<Vec<String>> {
+pub(super) fn ask(folder: &Path, statement: &str) -> Vec<Vec<String>> {
     let said = tipoff(folder, &["sql", "--dir", "data", "--json", statement]).exit(0);
     let answer: Value = serde_json::from_str(&said.out).unwrap();
     let rows = answer["rows"].as_array().unwrap().iter();
@@ -38,7 +38,7 @@ fn ask(folder: &Path, statement: &str) -> Vec<Vec<String>> {
     .collect()
 }
 
-fn number(folder: &Path, statement: &str) -> u64 {
+pub(super) fn number(folder: &Path, statement: &str) -> u64 {
     ask(folder, statement)[0][0].parse().unwrap()
 }
 

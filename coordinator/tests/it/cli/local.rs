@@ -101,6 +101,59 @@ fn what_was_refused_is_listed_shown_and_tried_again_and_names_are_given() {
     assert!(run(&["names", "alias", "…", "nobodyelse"]).exit(2).err.contains("letter or digit"));
 }
 
+#[test]
+fn incident_32_the_list_of_a_date_shows_what_is_not_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| tipoff(folder.path(), args);
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let odds = |id: &str, commence: &str| {
+        format!(
+            r#"{{"id":"{id}","sport_key":"basketball_nba","commence_time":"{commence}","home_team":"Boston Celtics","away_team":"Miami Heat","bookmakers":[{{"key":"draftkings","markets":[{{"key":"player_points","last_update":"2026-02-18T22:31:05Z","outcomes":[{{"name":"Over","description":"Some Body","price":1.91,"point":21.5}},{{"name":"Under","description":"Some Body","price":1.87,"point":21.5}}]}}]}}]}}"#
+        )
+    };
+    let (tonight, tomorrow) = ("2026-02-19T00:10:00Z", "2026-02-20T00:10:00Z");
+    write("drop/1-in.json", &odds("e1", tonight));
+    write("drop/2-refused.csv", "colour,taste\nred,sweet\n");
+    run(&["ingest", "drop"]).exit(3);
+    write("drop/3-waits.json", &odds("e2", tonight));
+    write("drop/4-another-day.json", &odds("e3", tomorrow));
+    write("drop/5-a-table.csv", "odds_name,box_name\nHerb,Herbert Jones\n");
+    let states = |args: &[&str]| -> Vec<(String, String)> {
+        let args = [&["ingest", "ls", "--game-date", "2026-02-18", "--json"], args].concat();
+        let files: Vec<Value> = serde_json::from_str(&run(&args).exit(0).out).unwrap();
+        let text = |file: &Value, key: &str| file[key].as_str().unwrap().to_owned();
+        files.iter().map(|file| (text(file, "name"), text(file, "state"))).collect()
+    };
+    let found = |wanted: &[(&str, &str)]| -> Vec<(String, String)> {
+        wanted.iter().map(|(name, state)| ((*name).to_owned(), (*state).to_owned())).collect()
+    };
+    assert_eq!(states(&[]), found(&[("1-in.json", "ingested")]), "nothing else is named or configured");
+    let all = found(&[
+        ("1-in.json", "ingested"),
+        ("2-refused.csv", "quarantined"),
+        ("5-a-table.csv", "waiting"),
+        ("3-waits.json", "waiting"),
+    ]);
+    let sorted = |mut files: Vec<(String, String)>| {
+        files.sort();
+        files
+    };
+    assert_eq!(sorted(states(&["drop"])), sorted(all.clone()), "another day's file is no file of this date");
+    write("tipoff.toml", "[[sources]]\nname = \"drop\"\npath = \"drop\"\n");
+    assert_eq!(sorted(states(&[])), sorted(all), "a configured folder needs no name");
+    let page = run(&["ingest", "ls", "--game-date", "2026-02-18"]).exit(0).out;
+    assert!(page.contains("2 files wait, 1 are in the quarantine as a whole"), "{page}");
+    run(&["ingest", "ls", "--game-date", "2026-02-18", "nowhere"]).exit(4);
+    run(&["ingest", "drop"]).exit(3);
+    let after = states(&[]);
+    assert!(after.contains(&("3-waits.json".to_owned(), "ingested".to_owned())), "{after:?}");
+    assert!(!after.iter().any(|(_, state)| state == "waiting"), "{after:?}");
+}
+
 /// Every player's night is like the first one's: averages that tell nobody from anybody.
 fn same_for_everybody(box_scores: &str) -> String {
     let mut lines = box_scores.lines();

@@ -1,6 +1,7 @@
 //! The real binary, as a person and as a script meet it.
 
 mod backfill;
+mod backfill_lines;
 mod engines;
 mod evaluate;
 mod local;

@@ -3,3 +3,4 @@
 mod day;
 mod events;
 mod replay;
+mod watched;

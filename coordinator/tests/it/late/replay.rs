@@ -11,7 +11,7 @@ use super::day::{Day, active, differ, players_of, watch};
 use crate::world::{count, finish, start};
 
 /// Vendor's names of the first quoted players, with their lookups; only names that are one spelling of one player.
-fn quoted(day: &Day, how_many: usize) -> Vec<(String, String)> {
+pub(super) fn quoted(day: &Day, how_many: usize) -> Vec<(String, String)> {
     let mut names: BTreeSet<(String, String)> = BTreeSet::new();
     day.odds(|name, _| {
         let lookup = PlayerName::parse(name).unwrap().lookup.to_string();
@@ -24,11 +24,11 @@ fn quoted(day: &Day, how_many: usize) -> Vec<(String, String)> {
     chosen
 }
 
-fn lookups(players: &[(String, String)]) -> BTreeSet<String> {
+pub(super) fn lookups(players: &[(String, String)]) -> BTreeSet<String> {
     players.iter().map(|(_, lookup)| lookup.clone()).collect()
 }
 
-fn raise(outcome: &mut Value, by: f64) {
+pub(super) fn raise(outcome: &mut Value, by: f64) {
     outcome["point"] = (outcome["point"].as_f64().unwrap() + by).into();
 }
 

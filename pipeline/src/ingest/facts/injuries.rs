@@ -36,6 +36,8 @@ pub(crate) fn moves(table: &mut Table, known: &Known, out: &mut Harvest) -> Resu
         let name = player_name("Player", name)?;
         let injury = InjuryRow {
             player_lookup: name.lookup.clone(),
+            player_name: name.display.clone(),
+            player_resolved: false,
             team: row.opt(c.team).and_then(|team| known.teams.team(team)),
             status: if back { InjuryStatus::Available } else { status_of(note) },
             reported_at: league_time::start_of(row.date(c.date)?),
@@ -61,6 +63,8 @@ pub(crate) fn reports(table: &mut Table, known: &Known, out: &mut Harvest) -> Re
         let name = row.player(c.player)?;
         let injury = InjuryRow {
             player_lookup: name.lookup.clone(),
+            player_name: name.display.clone(),
+            player_resolved: false,
             team: row.opt(c.team).and_then(|team| known.teams.team(team)),
             status: row.parse(c.status, "available, probable, questionable, doubtful or out")?,
             reported_at: row.instant(c.reported_at)?,

@@ -85,7 +85,7 @@ fn pair(
         let (player, resolved) = match names.entry(offer.player.lookup.clone()) {
             Entry::Occupied(found) => found.get().clone(),
             Entry::Vacant(slot) => slot
-                .insert(people.who(&offer.player, [event.game.away, event.game.home], event.season))
+                .insert(people.who(&offer.player, &[event.game.away, event.game.home], event.season))
                 .clone(),
         };
         let key = (offer.book.clone(), offer.market.clone(), player.clone(), offer.point);

@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
-use pipeline::backfill::{DatePlan, Reprocess, Step};
+use pipeline::backfill::{DatePlan, Reprocess, Step, lines_outcome};
+use pipeline::sources::odds_api;
+use pipeline::sources::past::Purse;
 use proto::api::{BatchStatus, Only, StartRequest};
 use proto::{BatchId, RunMode, Slate};
 use warehouse::claims::Claim;
 use warehouse::{ErrorClass, RunEnd, RunRecord, Warehouse};
 
-use super::{Done, Request, piece};
+use super::{Buyer, Done, Request, piece};
 use crate::cli::failure::Failure;
 use crate::cli::local::tables::failure;
 use crate::cli::progress::ProgressLine;
@@ -34,8 +36,9 @@ const DRAIN: Duration = Duration::from_secs(2);
 struct Backfill<'a> {
     warehouse: &'a Warehouse,
     service: Option<&'a Service>,
+    buyer: Option<&'a Buyer>,
+    purse: Purse,
     request: &'a Request,
-    owner: String,
     ttl: SignedDuration,
     done: Mutex<Done>,
     finished: AtomicU64,
@@ -44,11 +47,24 @@ struct Backfill<'a> {
     line: ProgressLine,
 }
 
+/// Why a step failed.
+struct Trouble {
+    class: ErrorClass,
+    sentence: String,
+}
+
+impl From<String> for Trouble {
+    fn from(sentence: String) -> Self {
+        Self { class: ErrorClass::Input, sentence }
+    }
+}
+
 /// Carries out a plan; errors mean the warehouse, what goes wrong with a date is in the answer.
 pub(super) async fn carry_out(
     warehouse: &Warehouse,
     config: &Config,
     request: &Request,
+    buyer: Option<&Buyer>,
     dates: &[DatePlan],
 ) -> Result<Done, Failure> {
     let total = dates.iter().map(|date| date.steps.len() as u64).sum();
@@ -63,8 +79,9 @@ pub(super) async fn carry_out(
     let backfill = Backfill {
         warehouse,
         service: instance.as_ref().map(|instance| &instance.service),
+        buyer,
+        purse: request.credits.map_or_else(Purse::default, Purse::of),
         request,
-        owner: uuid::Uuid::new_v4().to_string(),
         ttl: SignedDuration::from_millis(config.timing.lease_ms),
         done: Mutex::default(),
         finished: AtomicU64::new(0),
@@ -114,10 +131,14 @@ impl Backfill<'_> {
         loop {
             // Whatever comes of a piece that somebody else had in hand is this campaign's result, too.
             let again = move |run: &RunRecord| !was_held && may_be_tried_again(run, reprocess, begun);
-            let claim =
-                self.warehouse.claim_piece(&piece, &self.owner, self.ttl, Timestamp::now(), again).await;
+            let claim = self
+                .warehouse
+                .claim_piece(&piece, &self.request.owner, self.ttl, Timestamp::now(), again)
+                .await;
             match claim.map_err(failure)? {
-                Claim::Yours { run_id } => return self.carry(step, date, &run_id).await,
+                Claim::Yours { run_id, before } => {
+                    return self.carry(step, date, &run_id, before.as_deref()).await;
+                }
                 Claim::Held { .. } => {
                     was_held = true;
                     tokio::time::sleep(LOOK_EVERY).await;
@@ -130,25 +151,34 @@ impl Backfill<'_> {
         }
     }
 
-    async fn carry(&self, step: Step, date: Date, run_id: &str) -> Result<bool, Failure> {
+    async fn carry(
+        &self,
+        step: Step,
+        date: Date,
+        run_id: &str,
+        before: Option<&str>,
+    ) -> Result<bool, Failure> {
         let work = async {
             match step {
-                Step::Features => self.features(date).await,
-                Step::Predictions => self.predictions(date).await,
+                Step::Lines => self.lines(date, before).await,
+                Step::Features => self.features(date).await.map_err(Trouble::from),
+                Step::Predictions => self.predictions(date).await.map_err(Trouble::from),
             }
         };
         let result = self.renewing(run_id, work).await;
         let (end, counts) = match &result {
             Ok(counts) => (RunEnd::Success, counts.clone()),
-            Err(error) => (
-                RunEnd::Failed { error: error.clone(), class: ErrorClass::Input },
-                serde_json::json!({"owner": self.owner}),
+            Err(Trouble { class, sentence }) => (
+                RunEnd::Failed { error: sentence.clone(), class: *class },
+                serde_json::json!({"owner": self.request.owner}),
             ),
         };
         self.warehouse.run_finish(run_id, &end, &counts, Timestamp::now()).await.map_err(failure)?;
         self.with_done(|done| match &result {
             Ok(_) => *done.done.entry(step.as_str()).or_default() += 1,
-            Err(error) => done.failed.push(format!("{date} {}: {error}", step.as_str())),
+            Err(Trouble { sentence, .. }) => {
+                done.failed.push(format!("{date} {}: {sentence}", step.as_str()));
+            }
         });
         Ok(result.is_ok())
     }
@@ -161,11 +191,28 @@ impl Backfill<'_> {
             tokio::select! {
                 done = &mut work => return done,
                 () = tokio::time::sleep(every) => {
-                    if let Err(error) = self.warehouse.renew_piece(run_id, &self.owner, Timestamp::now()).await {
+                    if let Err(error) = self.warehouse.renew_piece(run_id, &self.request.owner, Timestamp::now()).await {
                         tracing::warn!(%error, "a claim could not be renewed");
                     }
                 }
             }
+        }
+    }
+
+    /// What the vendor still has to tell of a date. Calls of whoever had the claim before are asked again: he is gone.
+    async fn lines(&self, date: Date, before: Option<&str>) -> Result<serde_json::Value, Trouble> {
+        let upstream = |sentence: String| Trouble { class: ErrorClass::Upstream, sentence };
+        let runner = &self.buyer.ok_or_else(|| "no source is configured".to_owned())?.runner;
+        let now = Timestamp::now();
+        if let Some(gone) = before {
+            runner.take_over(odds_api::NAME, gone, date, now).await.map_err(|e| upstream(e.to_string()))?;
+        }
+        let report = runner.fetch_past(odds_api::NAME, date, now, &self.purse).await;
+        let (counts, why) = lines_outcome(&report.map_err(|e| upstream(e.to_string()))?);
+        self.with_done(|done| done.calls += counts.calls);
+        match why {
+            Some(why) => Err(upstream(why)),
+            None => Ok(serde_json::json!({"owner": self.request.owner, "lines": counts})),
         }
     }
 
@@ -180,7 +227,7 @@ impl Backfill<'_> {
         let blocked: Vec<&String> = report.days.values().flat_map(|day| &day.blocked).collect();
         match blocked.first() {
             Some(why) => Err(format!("the features are blocked: {why}")),
-            None => Ok(serde_json::json!({"owner": self.owner, "rows": report.rows})),
+            None => Ok(serde_json::json!({"owner": self.request.owner, "rows": report.rows})),
         }
     }
 
@@ -194,7 +241,7 @@ impl Backfill<'_> {
         loop {
             let published = self.warehouse.published_generation(slate).await.map_err(|e| e.to_string())?;
             if published > 0 && !again {
-                return Ok(serde_json::json!({"owner": self.owner, "generation": published}));
+                return Ok(serde_json::json!({"owner": self.request.owner, "generation": published}));
             }
             let request = StartRequest {
                 game_date: Some(date.to_string()),
@@ -220,7 +267,7 @@ impl Backfill<'_> {
             };
             return match status.state.as_str() {
                 "complete" | "partial" => Ok(serde_json::json!({
-                    "owner": self.owner, "batch_id": status.batch_id, "state": status.state,
+                    "owner": self.request.owner, "batch_id": status.batch_id, "state": status.state,
                     "predicted": status.progress.predicted, "rows": status.rows.published,
                 })),
                 state => {
