@@ -27,11 +27,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use protocol::Timing;
 use rules::lines::LinePolicy;
 use state::StateUrl;
 use warehouse::WarehouseUrl;
+
+use crate::clock::Clock;
 
 /// Name of the configuration file in the working directory.
 pub const FILE_NAME: &str = "tipoff.toml";
@@ -47,6 +49,8 @@ pub struct Config {
     pub warehouse: WarehouseUrl,
     /// Folder of further model cards.
     pub models: Option<PathBuf>,
+    /// What tells the time of the world: this machine, unless days are simulated.
+    pub clock: Clock,
     /// ONNX Runtime, or where it is; none: it is looked for.
     pub onnxruntime: Option<PathBuf>,
     /// The clocks of the protocol.
@@ -174,6 +178,11 @@ impl Config {
         let value = toml::Value::String(dir.display().to_string());
         layers.add_flags(&[FlagValue { key: "dir", flag: "--dir", value }])?;
         resolve::resolve(&layers)
+    }
+
+    /// Now, in the world.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// Every setting with its resolved value and who set it; secrets as `(set)`.

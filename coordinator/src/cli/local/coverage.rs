@@ -33,9 +33,9 @@ pub(crate) struct CoverageArgs {
 
 /// `tipoff coverage`.
 pub(crate) async fn coverage(args: &CoverageArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let (from, to) = (date(&args.from)?, date(&args.to)?);
+    let (from, to) = (date(&args.from, config)?, date(&args.to, config)?);
     let warehouse = open_existing(config).await?;
-    let report = pipeline::coverage::coverage(&warehouse, from, to, Timestamp::now());
+    let report = pipeline::coverage::coverage(&warehouse, from, to, config.now());
     let report = report.await.map_err(stage_failure)?;
     if let Some(path) = &args.html {
         let written = std::fs::write(path, html::page(&report));

@@ -83,14 +83,14 @@ pub(crate) struct ExportArgs {
 /// `tipoff features build`.
 pub(crate) async fn build(args: &BuildArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
     let (from, to) = match (&args.game_date, &args.to) {
-        (None, _) => (date("TODAY")?, date("TOMORROW")?),
-        (Some(from), None) => (date(from)?, date(from)?),
-        (Some(from), Some(to)) => (date(from)?, date(to)?),
+        (None, _) => (date("TODAY", config)?, date("TOMORROW", config)?),
+        (Some(from), None) => (date(from, config)?, date(from, config)?),
+        (Some(from), Some(to)) => (date(from, config)?, date(to, config)?),
     };
     let warehouse = open_existing(config).await?;
     let line = ProgressLine::text();
-    let request = BuildRequest { from, to, now: Timestamp::now(), accept: args.accept.clone() };
-    let built = recorded(&warehouse, "features", Some(from), async {
+    let request = BuildRequest { from, to, now: config.now(), accept: args.accept.clone() };
+    let built = recorded(&warehouse, config, "features", Some(from), async {
         let tell = |date, rows| line.say(format!("features up to {date}: {rows} rows"));
         build_request(&warehouse, &request, tell).await.map_err(stage_failure)
     });
@@ -114,8 +114,8 @@ pub(crate) async fn build(args: &BuildArgs, config: &Config, out: Output) -> Res
 
 /// `tipoff features export`.
 pub(crate) async fn export(args: &ExportArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let from = date(&args.game_date)?;
-    let to = args.to.as_deref().map(date).transpose()?.unwrap_or(from);
+    let from = date(&args.game_date, config)?;
+    let to = args.to.as_deref().map(|to| date(to, config)).transpose()?.unwrap_or(from);
     let warehouse = open_existing(config).await?;
     let request = ExportRequest { from, to, out: args.out.clone(), lines: config.lines.clone() };
     let rows = write_table(&warehouse, &request).await.map_err(stage_failure)?;

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use pipeline::ingest::{FileState, IngestOptions};
 use warehouse::{LedgerEntry, QuarantineEntry, Warehouse};
 
@@ -52,7 +51,7 @@ pub(crate) enum QuarantineCommand {
 /// `tipoff ingest ls`.
 pub(crate) async fn ls(args: &LsArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
     let warehouse = open_existing(config).await?;
-    let files = warehouse.files_about(date(&args.game_date)?).await.map_err(failure)?;
+    let files = warehouse.files_about(date(&args.game_date, config)?).await.map_err(failure)?;
     let json: Vec<serde_json::Value> = files.iter().map(file_json).collect();
     out.either(&json, |_| files_page(&files))?;
     if files.is_empty() {
@@ -119,7 +118,7 @@ pub(crate) async fn quarantine(
     let warehouse = open_existing(config).await?;
     match command {
         QuarantineCommand::List { game_date, limit } => {
-            let day = game_date.as_deref().map(date).transpose()?;
+            let day = game_date.as_deref().map(|text| date(text, config)).transpose()?;
             let entries = warehouse.quarantine_entries(day, *limit).await.map_err(failure)?;
             let json: Vec<serde_json::Value> = entries.iter().map(entry_json).collect();
             out.either(&json, |_| entries_page(&entries))?;
@@ -130,7 +129,7 @@ pub(crate) async fn quarantine(
             out.either(&entry_json(&entry), |_| entry_page(&entry))?;
             Ok(Exit::Ok)
         }
-        QuarantineCommand::Retry { id } => retry(&warehouse, *id, out).await,
+        QuarantineCommand::Retry { id } => retry(&warehouse, *id, config, out).await,
     }
 }
 
@@ -145,7 +144,7 @@ async fn entry(warehouse: &Warehouse, id: i64) -> Result<QuarantineEntry, Failur
 }
 
 /// Reads the file again, unless something else lies there by now.
-async fn retry(warehouse: &Warehouse, id: i64, out: Output) -> Result<Exit, Failure> {
+async fn retry(warehouse: &Warehouse, id: i64, config: &Config, out: Output) -> Result<Exit, Failure> {
     let entry = entry(warehouse, id).await?;
     let place = entry.path.as_deref().map(PathBuf::from).filter(|path| path.is_file());
     let Some(path) = place else {
@@ -154,7 +153,7 @@ async fn retry(warehouse: &Warehouse, id: i64, out: Output) -> Result<Exit, Fail
             Failure::new(Exit::NotFound, format!("`{}` is no longer at {was}", entry.row.source_file));
         return Err(failure.hint("`tipoff ingest --force PATH` reads it from where it is now"));
     };
-    let options = IngestOptions { force: true, ..IngestOptions::at(Timestamp::now()) };
+    let options = IngestOptions { force: true, ..IngestOptions::at(config.now()) };
     let report = ingest::run(warehouse, &[path], options).await?;
     out.either(&report, |report| ingest::page(report, true))?;
     Ok(ingest::exit(&report))

@@ -1,6 +1,5 @@
 //! `tipoff names`: quoted names that stand for nobody, and whom a person says they mean.
 
-use jiff::Timestamp;
 use pipeline::names::{self, AliasReport, NamesReport};
 use proto::PlayerLookup;
 
@@ -49,7 +48,7 @@ pub(crate) async fn names(command: &NamesCommand, config: &Config, out: Output) 
             out.either(&report, names_page)?;
         }
         NamesCommand::Alias { name, player, anyway, dry_run } => {
-            let report = names::alias(&warehouse, name, player, Timestamp::now(), *dry_run, *anyway)
+            let report = names::alias(&warehouse, name, player, config.now(), *dry_run, *anyway)
                 .await
                 .map_err(stage_failure)?;
             out.either(&report, |report| alias_page(report, *dry_run))?;

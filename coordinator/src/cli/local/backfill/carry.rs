@@ -17,6 +17,7 @@ use super::{Done, Request, piece};
 use crate::cli::failure::Failure;
 use crate::cli::local::tables::failure;
 use crate::cli::progress::ProgressLine;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::Instance;
 use crate::service::{Service, ServiceError, StartOutcome};
@@ -35,6 +36,8 @@ struct Backfill<'a> {
     warehouse: &'a Warehouse,
     service: Option<&'a Service>,
     request: &'a Request,
+    /// Of the world; claims go by the machine's.
+    clock: Clock,
     owner: String,
     ttl: SignedDuration,
     done: Mutex<Done>,
@@ -64,6 +67,7 @@ pub(super) async fn carry_out(
         warehouse,
         service: instance.as_ref().map(|instance| &instance.service),
         request,
+        clock: config.clock.clone(),
         owner: uuid::Uuid::new_v4().to_string(),
         ttl: SignedDuration::from_millis(config.timing.lease_ms),
         done: Mutex::default(),
@@ -170,7 +174,7 @@ impl Backfill<'_> {
     }
 
     async fn features(&self, date: Date) -> Result<serde_json::Value, String> {
-        let (warehouse, now) = (self.warehouse.clone(), Timestamp::now());
+        let (warehouse, now) = (self.warehouse.clone(), self.clock.now());
         // Arithmetic for a second: the thread that renews the claim shall not do it.
         let build = tokio::task::spawn_blocking(move || {
             let build = pipeline::features::build_range(&warehouse, date, date, now, |_, _| ());

@@ -107,8 +107,8 @@ struct Done {
 }
 
 impl BackfillArgs {
-    fn request(&self) -> Result<Request, Failure> {
-        let (from, to) = (date(&self.from)?, date(&self.to)?);
+    fn request(&self, config: &Config) -> Result<Request, Failure> {
+        let (from, to) = (date(&self.from, config)?, date(&self.to, config)?);
         check_range(from, to).map_err(stage_failure)?;
         let wants = |name: &str| self.what.iter().any(|what| what == name);
         if wants("lines") && self.files.is_empty() {
@@ -133,7 +133,7 @@ impl BackfillArgs {
 
 /// `tipoff backfill`.
 pub(crate) async fn backfill(args: &BackfillArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let request = args.request()?;
+    let request = args.request(config)?;
     let warehouse = open_or_make(config).await?;
     let reads_files = args.what.iter().any(|what| what == "lines");
     let files = if reads_files { args.files.clone() } else { Vec::new() };
@@ -144,10 +144,10 @@ pub(crate) async fn backfill(args: &BackfillArgs, config: &Config, out: Output) 
     }
     if reads_files {
         let read = async {
-            let options = IngestOptions::at(Timestamp::now());
+            let options = IngestOptions::at(config.now());
             ingest::run(&warehouse, &files, options, |_| ()).await.map_err(stage_failure)
         };
-        let report = recorded(&warehouse, "ingest", None, read).await?;
+        let report = recorded(&warehouse, config, "ingest", None, read).await?;
         let new: u64 = report.files.iter().map(|file| file.new).sum();
         out.say(&format!("read {} files: {new} rows are new", report.files.len()));
     }
