@@ -2,4 +2,6 @@
 
 mod day;
 mod events;
+mod processes;
 mod replay;
+mod vendor;
