@@ -14,11 +14,12 @@ use jiff::civil::Date;
 use pipeline::backfill::{DatePlan, DateState, Reprocess, Step, plan_date, states};
 use pipeline::coverage::{check_range, describe};
 use pipeline::ingest::{self, IngestOptions};
-use proto::Slate;
+use proto::{Market, Slate};
 use warehouse::Warehouse;
 use warehouse::claims::Piece;
 
 use self::carry::carry_out;
+use super::coverage::unseen;
 use super::run::recorded;
 use super::tables::{date, failure, open_or_make, stage_failure};
 use crate::cli::exit::Exit;
@@ -89,6 +90,8 @@ struct Plan {
     dates: Vec<DatePlan>,
     /// Days with games on which no snapshot was taken.
     without_snapshot: Vec<Date>,
+    /// More of them, by market, on which others were seen.
+    without_market: BTreeMap<Market, Vec<Date>>,
     /// Raw files that are read; what is known of them is not read twice.
     files: Vec<PathBuf>,
     /// Credits that this spends at a vendor: raw files cost none.
@@ -175,6 +178,7 @@ async fn plan(warehouse: &Warehouse, request: &Request, files: Vec<PathBuf>) -> 
         to: request.to,
         dates,
         without_snapshot: report.without_snapshot,
+        without_market: report.without_market,
         files,
         credits: 0,
     })
@@ -211,18 +215,15 @@ fn page(plan: &Plan) -> String {
         ]
     });
     let steps: usize = plan.dates.iter().map(|date| date.steps.len()).sum();
-    let none = match plan.without_snapshot.as_slice() {
-        [] => "none".to_owned(),
-        dates => dates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    };
     format!(
         "{} to {}: {steps} steps on {} dates; {} raw files or folders; {} credits\n\
-         days with games and no snapshot: {none}\n\n{}\n",
+         {}\n\n{}\n",
         plan.from,
         plan.to,
         plan.dates.iter().filter(|date| !date.steps.is_empty()).count(),
         plan.files.len(),
         plan.credits,
+        unseen(&plan.without_snapshot, &plan.without_market),
         table(&["date", "games", "with lines", "does", "leaves"], &[1, 2], rows)
     )
 }
