@@ -17,3 +17,4 @@ mod real;
 mod runs;
 mod simulator;
 mod sources;
+mod stages;
