@@ -61,7 +61,9 @@ async fn a_stage_runs_alone_and_gives_what_it_gave_before() {
 
     let done = run_stage(&world.warehouse, &request(Stage::Features, false)).await.unwrap();
     let StageEnd::Done(report) = done else { panic!("{done:?}") };
-    assert!(report.build.is_some_and(|build| build.rows > 0 && build.days.len() == 1));
+    let build = report.build.unwrap();
+    assert_eq!(build.days.keys().collect::<Vec<_>>(), [&DATE], "exactly one date");
+    assert!(build.days[&DATE].rows > 0, "{build:?}");
 }
 
 #[tokio::test]

@@ -223,7 +223,9 @@ fn one_stage_is_run_again_and_its_run_is_listed() {
             assert_eq!((&run["stage"], &run["status"]), (&stage.into(), &"success".into()), "{run:#}");
             assert!(run["counts"].pointer(figure).and_then(Value::as_u64).is_some_and(|n| n > 0), "{run:#}");
             let listed: Value = api.get(&format!("/runs?stage={stage}&limit=1")).await.read(200);
-            assert_eq!(listed["rows"], serde_json::json!([run]));
+            for field in ["run_id", "stage", "game_date", "status", "counts"] {
+                assert_eq!(listed["rows"][0][field], run[field]);
+            }
         }
         let unknown = serde_json::json!({"stage": "predict", "game_date": day});
         let problem: Problem = api.post("/runs", &unknown).await.read(422);
