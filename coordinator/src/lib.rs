@@ -2,6 +2,7 @@
 //!
 //! The only crate that knows HTTP servers and command lines, and the only one that sees everybody else.
 //!
+//! - [`clock`]: the time of the world.
 //! - [`config`]: four layers, resolved and validated once.
 //! - [`engine`]: the actors, and what the parts of one instance share.
 //! - [`service`]: what an operator can ask for, without HTTP.
@@ -9,6 +10,7 @@
 //! - [`cli`]: the same for people and scripts.
 
 pub mod cli;
+pub mod clock;
 pub mod config;
 pub mod engine;
 pub mod rest;

@@ -5,7 +5,7 @@
 //! Read in this order: [`ingest`] (files become rows, each refusal with its reason), [`names`] (who is quoted),
 //! [`features`] (rows become what models read, strictly before the date), [`slate`] (is it enough to start), [`sources`]
 //! (where files come from by themselves), [`coverage`] (what there is of each day), [`backfill`] (what is to be done for days
-//! that are over), [`simulate`] (days that look real).
+//! that are over), [`stages`] (one of them again, by hand), [`simulate`] (days that look real).
 
 pub mod backfill;
 pub mod coverage;
@@ -17,5 +17,6 @@ mod season;
 pub mod simulate;
 pub mod slate;
 pub mod sources;
+pub mod stages;
 
 pub use error::{Error, Result};

@@ -321,6 +321,19 @@ pub struct PatchBatch {
     pub min_coverage: Option<f64>,
 }
 
+/// `POST /runs`: one stage of one date again.
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunStage {
+    /// `context` or `features`.
+    pub stage: String,
+    /// A date, `TODAY` or `TOMORROW`.
+    pub game_date: String,
+    /// Run although what the stage depends on is not ready; recorded with the run.
+    #[serde(default)]
+    pub override_dependency: bool,
+}
+
 /// `PUT /workers`.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -5,7 +5,7 @@ use jiff::{Timestamp, ToSpan};
 use proto::Slate;
 use proto::tables::InputAges;
 
-use crate::error::Result;
+use crate::error::{Doing, Result};
 use crate::history::{Args, fetch};
 use crate::sqlite::Conn;
 use crate::{Warehouse, text};
@@ -51,6 +51,17 @@ impl Warehouse {
     pub async fn completeness(&self, slate: Slate) -> Result<Completeness> {
         let mut tx = self.store().read().await?;
         read(&mut tx, slate.game_date, self.contract_version()).await
+    }
+
+    /// Events of a date with quotes from which nothing was derived.
+    pub async fn events_without_context(&self, date: Date) -> Result<u64> {
+        let mut tx = self.store().read().await?;
+        let count: i64 = sqlx::query_scalar(include_str!("../sql/without_context.sql"))
+            .bind(text::date(date))
+            .fetch_one(&mut *tx)
+            .await
+            .doing("count events without context")?;
+        Ok(u64::try_from(count).unwrap_or(0))
     }
 }
 

@@ -1,12 +1,12 @@
 //! What the tables hold of each day of a range: counts, nothing judged. One read transaction, one scan a table.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::ToSpan;
 use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use proto::league_time::league_date;
 use proto::tables::GameRow;
-use proto::{GameKey, TeamCode};
+use proto::{GameKey, Market, TeamCode};
 
 use crate::Warehouse;
 use crate::error::Result;
@@ -30,6 +30,8 @@ pub struct CoverageFacts {
     pub books: Vec<(Date, String, u64)>,
     /// League dates on which a snapshot was taken, of whatever game, with the number of distinct instants.
     pub snapshots: BTreeMap<Date, u64>,
+    /// League dates on which a snapshot of a market was taken.
+    pub seen: BTreeMap<Market, BTreeSet<Date>>,
     /// Feature rows of each game by team, and how many of them no required default spoils.
     pub features: BTreeMap<GameKey, BTreeMap<TeamCode, (u64, u64)>>,
     /// Player box scores of each game by team.
@@ -73,10 +75,10 @@ impl Warehouse {
         let range = Range { from, to };
         let mut facts = CoverageFacts {
             games: history::games_between(&mut tx, from, to).await?,
-            snapshots: snapshots(&mut tx, range).await?,
             predictions: predictions(&mut tx, range).await?,
             ..CoverageFacts::default()
         };
+        snapshots(&mut tx, range, &mut facts).await?;
         quotes(&mut tx, range, &mut facts).await?;
         players(&mut tx, range, self.contract_version(), &mut facts).await?;
         let sql = include_str!("../sql/coverage/quarantine.sql");
@@ -126,15 +128,21 @@ async fn quotes(conn: &mut Conn, range: Range, facts: &mut CoverageFacts) -> Res
     Ok(())
 }
 
-async fn snapshots(conn: &mut Conn, range: Range) -> Result<BTreeMap<Date, u64>> {
+/// When somebody looked, and at which markets.
+async fn snapshots(conn: &mut Conn, range: Range, facts: &mut CoverageFacts) -> Result<()> {
     let ahead = Range { to: range.to.checked_add(AHEAD_DAYS.days()).unwrap_or(range.to), ..range };
     let sql = include_str!("../sql/coverage/snapshots.sql");
-    let instants = fetch(conn, sql, ahead.args(), "lines", "list snapshots", |r| r.instant()).await?;
-    let mut by_date: BTreeMap<Date, u64> = BTreeMap::new();
+    let looks: Vec<(Timestamp, Market)> =
+        fetch(conn, sql, ahead.args(), "lines", "list snapshots", |r| Ok((r.instant()?, r.parsed()?)))
+            .await?;
+    let instants: BTreeSet<Timestamp> = looks.iter().map(|(at, _)| *at).collect();
     for at in instants {
-        *by_date.entry(league_date(at)).or_default() += 1;
+        *facts.snapshots.entry(league_date(at)).or_default() += 1;
     }
-    Ok(by_date)
+    for (at, market) in looks {
+        facts.seen.entry(market).or_default().insert(league_date(at));
+    }
+    Ok(())
 }
 
 /// Feature rows and box scores by game and team.

@@ -4,9 +4,11 @@
 //! *Is the warehouse reachable at all?* An unreachable warehouse is waited for; a refusal counts as an attempt.
 //! An error is never turned into an empty answer (incident 88).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sqlx::error::ErrorKind;
+
+use crate::World;
 
 /// The crate's result.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -56,6 +58,14 @@ pub enum Error {
     OtherSchema {
         /// The version.
         version: i64,
+    },
+    /// A warehouse of real days under a clock that somebody sets, or the other way round.
+    #[error("{}", other_world(path, *world))]
+    OtherWorld {
+        /// The path.
+        path: PathBuf,
+        /// The world that it was to be opened in.
+        world: World,
     },
     /// Opening took too long.
     #[error("the warehouse `{path}` could not be opened within {seconds} s; another process holds it")]
@@ -164,6 +174,20 @@ impl Error {
                 | ErrorKind::NotNullViolation
                 | ErrorKind::ForeignKeyViolation
         )
+    }
+}
+
+fn other_world(path: &Path, world: World) -> String {
+    let path = path.display();
+    match world {
+        World::Real => format!(
+            "the warehouse `{path}` is of a simulated world; set TIPOFF_WORLD_CLOCK to the file of its clock, or choose \
+             another --dir"
+        ),
+        World::Simulated => format!(
+            "the warehouse `{path}` is of real days, which nobody may date back; unset TIPOFF_WORLD_CLOCK, or choose \
+             another --dir"
+        ),
     }
 }
 

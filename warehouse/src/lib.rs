@@ -15,7 +15,7 @@
 //! 5. Empty and failed are different: every read returns a [`Result`], and [`Error`] tells whether a call was
 //!    applied and whether waiting helps.
 //!
-//! Time is passed in, except for [`Warehouse::now`], which is the clock by which a game has begun.
+//! Time is passed in.
 //!
 //! Read in this order: `migrations/sqlite/` (the tables), [`url`] and [`error`], [`as_of`],
 //! [`ingest`], [`leases`], [`history`] and [`slate`] (reads), [`batches`], [`publish`] (the verdict), [`predictions`], [`runs`],
@@ -87,14 +87,35 @@ struct Inner {
     columns: Columns,
 }
 
+/// Whose days a warehouse holds; said when it is created, part of its id, and never changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum World {
+    /// The one in which clocks are right.
+    Real,
+    /// One whose clock somebody sets.
+    Simulated,
+}
+
+/// What the id of a simulated world's warehouse begins with.
+const SIMULATED: &str = "simulated-";
+
 impl Warehouse {
     /// Opens a warehouse, creating and migrating it as needed, and makes sure that the contract has its columns.
     /// What cannot work is refused with a sentence, within 10 seconds.
     pub async fn open(url: &WarehouseUrl, contract: &FeatureContract) -> Result<Self> {
+        Self::open_in(World::Real, url, contract).await
+    }
+
+    /// The same in a world: whose clock is set opens no warehouse of real days, so that none can be dated back, and
+    /// the other way round.
+    pub async fn open_in(world: World, url: &WarehouseUrl, contract: &FeatureContract) -> Result<Self> {
         let WarehouseUrl::Sqlite(path) = url;
         let store = sqlite::open::open(path).await?;
         let now = Timestamp::now();
-        let id = identity(&store, now).await?;
+        let id = identity(&store, world, now).await?;
+        if id.starts_with(SIMULATED) != (world == World::Simulated) {
+            return Err(Error::OtherWorld { path: path.clone(), world });
+        }
         let columns = contract::adopt(&store, contract, now).await?;
         tracing::debug!(warehouse.id = %id, warehouse.url = %url, "opened warehouse `{id}`");
         Ok(Self { inner: Arc::new(Inner { store, id, columns }) })
@@ -103,11 +124,6 @@ impl Warehouse {
     /// The warehouse's id, given once when it was created; a state store remembers whose it is.
     pub fn id(&self) -> &str {
         &self.inner.id
-    }
-
-    /// The warehouse's clock. SQLite lives on this machine, so it is this machine's.
-    pub async fn now(&self) -> Result<Timestamp> {
-        Ok(Timestamp::now())
     }
 
     /// Version of the feature contract it was opened with.
@@ -135,7 +151,7 @@ impl Warehouse {
 }
 
 /// Reads the warehouse's id, or gives it one.
-async fn identity(store: &Store, now: Timestamp) -> Result<String> {
+async fn identity(store: &Store, world: World, now: Timestamp) -> Result<String> {
     const READ: &str = include_str!("../sql/identity.sql");
     let mut read = store.read().await?;
     let known: Option<String> =
@@ -144,9 +160,10 @@ async fn identity(store: &Store, now: Timestamp) -> Result<String> {
     if let Some(id) = known {
         return Ok(id);
     }
+    let prefix = if world == World::Simulated { SIMULATED } else { "" };
     let mut tx = store.write(Durability::Full).await?;
     sqlx::query(include_str!("../sql/put_identity.sql"))
-        .bind(Uuid::new_v4().to_string())
+        .bind(format!("{prefix}{}", Uuid::new_v4()))
         .bind(text::instant(now))
         .execute(&mut *tx)
         .await

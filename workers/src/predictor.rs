@@ -30,15 +30,17 @@ pub trait Predictor: Send + Sync {
 }
 
 /// The real thing: gates, models, row checks.
-#[derive(Debug, Clone)]
 pub struct ModelPredictor {
     rulebook: Rulebook,
-    now: fn() -> Timestamp,
+    now: Now,
 }
+
+/// What tells the time of the world.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl ModelPredictor {
     /// Predicts by these rules; `now` gives each row its `predicted_at` and decides nothing.
-    pub fn new(rulebook: Rulebook, now: fn() -> Timestamp) -> Self {
+    pub fn new(rulebook: Rulebook, now: Now) -> Self {
         Self { rulebook, now }
     }
 }
@@ -113,8 +115,8 @@ pub type SharedPredictor = Arc<dyn Predictor>;
 pub struct PredictorError(String);
 
 /// The predictor of a process: the real one, behind the faults of `TIPOFF_FAULT` in builds with the feature `faults`.
-pub fn predictor(rulebook: Rulebook) -> Result<SharedPredictor, PredictorError> {
-    with_faults(Arc::new(ModelPredictor::new(rulebook, Timestamp::now)))
+pub fn predictor(rulebook: Rulebook, now: Now) -> Result<SharedPredictor, PredictorError> {
+    with_faults(Arc::new(ModelPredictor::new(rulebook, now)))
 }
 
 #[cfg(not(feature = "faults"))]

@@ -66,6 +66,10 @@ fn run(cli: &Cli, out: Output) -> Result<Exit, Failure> {
     }
     let config = Config::load(&cli.sources())?;
     log::install(&config, quiet_log(&cli.command));
+    if let Some(file) = config.clock.file() {
+        let (now, file) = (config.now(), file.display());
+        tracing::warn!("this is a simulated world: it is {now} there, by the clock in `{file}`");
+    }
     // A process has one ONNX Runtime, so this is said once, before any model is loaded.
     models::ort::use_library(config.onnxruntime.clone());
     match &cli.command {
@@ -98,7 +102,7 @@ async fn other(cli: &Cli, config: &Config, out: Output) -> Result<Exit, Failure>
         Command::Consolidate(args) => batch::consolidate(args, &client()?, out).await,
         Command::Predictions(args) => predictions::predictions(args, &client()?, out).await,
         Command::Workers(args) => workers::workers(args, &client()?, out).await,
-        Command::Simulate(args) => local::simulate::simulate(args, out),
+        Command::Simulate(args) => local::simulate::simulate(args, config, out),
         Command::Ingest(args) => local::ingest::ingest(args, config, out).await,
         Command::Names(command) => local::names::names(command, config, out).await,
         Command::Features(FeaturesCommand::Build(args)) => local::features::build(args, config, out).await,

@@ -54,6 +54,14 @@ pub enum ConfigError {
         /// Where it stands.
         origin: Origin,
     },
+    /// The clock of a simulated day where it would be forgotten.
+    #[error("{origin}: the clock of a simulated day is not read from a file that stays; set {variable}")]
+    ClockInFile {
+        /// The variable that may hold it.
+        variable: String,
+        /// Where it stands.
+        origin: Origin,
+    },
     /// A value of the wrong type.
     #[error("{origin}: `{key}` is `{found}`, expected {expected}")]
     WrongKind {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::ConfigError;
-use super::settings::{Kind, SETTINGS, Setting, find, nearest};
+use super::settings::{Kind, SETTINGS, Setting, WORLD_CLOCK, find, nearest};
 
 /// The built-in page: documentation and defaults in one.
 pub const DEFAULT_TOML: &str = include_str!("default.toml");
@@ -105,6 +105,9 @@ impl Layers {
         if setting.kind == Kind::Secret {
             let variable = setting.env_name();
             return Err(ConfigError::SecretInFile { key: setting.key, variable, origin: origin.clone() });
+        }
+        if setting.key == WORLD_CLOCK {
+            return Err(ConfigError::ClockInFile { variable: setting.env_name(), origin: origin.clone() });
         }
         self.put(setting, value, origin.clone())
     }

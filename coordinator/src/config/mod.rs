@@ -35,6 +35,8 @@ use rules::staleness::StalenessBudget;
 use state::StateUrl;
 use warehouse::WarehouseUrl;
 
+use crate::clock::Clock;
+
 /// Name of the configuration file in the working directory.
 pub const FILE_NAME: &str = "tipoff.toml";
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub warehouse: WarehouseUrl,
     /// Folder of further model cards.
     pub models: Option<PathBuf>,
+    /// What tells the time of the world: this machine, unless days are simulated.
+    pub clock: Clock,
     /// ONNX Runtime, or where it is; none: it is looked for.
     pub onnxruntime: Option<PathBuf>,
     /// The clocks of the protocol.
@@ -180,9 +184,14 @@ impl Config {
         resolve::resolve(&layers)
     }
 
-    /// How files are ingested at an instant: the usual way, with the books that are configured.
-    pub fn ingest_options(&self, now: Timestamp) -> IngestOptions {
-        IngestOptions::at(now).with_lines(self.lines.clone())
+    /// Now, in the world.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How files are ingested now: the usual way, with the books that are configured.
+    pub fn ingest_options(&self) -> IngestOptions {
+        IngestOptions::at(self.now()).with_lines(self.lines.clone())
     }
 
     /// Every setting with its resolved value and who set it; secrets as `(set)`.

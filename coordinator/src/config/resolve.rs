@@ -12,11 +12,12 @@ use rules::lines::LinePolicy;
 use rules::staleness::StalenessBudget;
 
 use super::layers::Layers;
-use super::settings::{Setting, find};
+use super::settings::{Setting, WORLD_CLOCK, find};
 use super::{
     ApiKey, ClientConfig, Config, ConfigError, KeyHash, LogConfig, LogFormat, Origin, PoolSize, ServerConfig,
     feeds, show,
 };
+use crate::clock::Clock;
 
 /// Shortest API key: below it, guessing becomes a plan.
 const MIN_KEY_CHARS: usize = 16;
@@ -34,6 +35,7 @@ pub(crate) fn resolve(layers: &Layers) -> Result<Config, ConfigError> {
         state: store_url(layers, "state", dir.join("state.db"))?,
         warehouse: store_url(layers, "warehouse", dir.join("warehouse.db"))?,
         models: layers.text("models").map(PathBuf::from),
+        clock: clock(layers)?,
         onnxruntime: layers.text("engines.onnxruntime").map(PathBuf::from),
         timing: timing(layers)?,
         finish_by_seconds: seconds(layers, "protocol.finish_by_seconds")?,
@@ -73,6 +75,11 @@ where
         let origin = layers.origin(key).cloned().unwrap_or(Origin::Derived("dir"));
         ConfigError::Address { key, origin, why: error.to_string() }
     })
+}
+
+fn clock(layers: &Layers) -> Result<Clock, ConfigError> {
+    let file = layers.text(WORLD_CLOCK).map(PathBuf::from);
+    file.map_or(Ok(Clock::Host), |path| Clock::of_file(&path).map_err(|why| layers.refuse(WORLD_CLOCK, why)))
 }
 
 fn timing(layers: &Layers) -> Result<Timing, ConfigError> {

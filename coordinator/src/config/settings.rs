@@ -95,12 +95,16 @@ const fn named(key: &'static str, kind: Kind, env: &'static str) -> Setting {
     Setting { key, kind, env: Some(env) }
 }
 
+/// The one setting that no file holds: a clock that is forgotten in a file would be everybody's.
+pub(crate) const WORLD_CLOCK: &str = "world_clock";
+
 /// Every setting, in the order of `default.toml`.
 pub(crate) const SETTINGS: &[Setting] = &[
     setting("dir", Kind::Text),
     setting("state", Kind::Text),
     setting("warehouse", Kind::Text),
     setting("models", Kind::Text),
+    setting(WORLD_CLOCK, Kind::Text),
     setting("protocol.lease_ms", Kind::Whole),
     setting("protocol.renew_ms", Kind::Whole),
     setting("protocol.job_deadline_ms", Kind::Whole),

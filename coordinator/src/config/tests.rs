@@ -37,6 +37,21 @@ fn the_page_names_every_setting_and_gives_the_documented_defaults() {
 }
 
 #[test]
+fn the_clock_of_a_simulated_day_is_named_by_the_environment_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("clock");
+    std::fs::write(&file, "2025-11-14T10:00:00Z").unwrap();
+    let file = file.to_str().unwrap();
+    assert!(load("", &[], &[]).unwrap().clock.file().is_none());
+    let config = load("", &[("TIPOFF_WORLD_CLOCK", file)], &[]).unwrap();
+    assert_eq!(config.now().to_string(), "2025-11-14T10:00:00Z");
+    let error = load("", &[("TIPOFF_WORLD_CLOCK", "nowhere")], &[]).unwrap_err().to_string();
+    assert!(error.contains("`world_clock` is `nowhere`"), "{error}");
+    let error = load(&format!("world_clock = \"{file}\""), &[], &[]).unwrap_err().to_string();
+    assert!(error.contains("set TIPOFF_WORLD_CLOCK"), "{error}");
+}
+
+#[test]
 fn a_page_with_every_optional_setting_uncommented_is_read() {
     let page: String = DEFAULT_TOML
         .lines()

@@ -16,6 +16,8 @@ use tokio::sync::Notify;
 use warehouse::Warehouse;
 use workers::ModelShelf;
 
+use crate::clock::Clock;
+
 /// Settings of a batch that a request may override.
 #[derive(Debug, Clone, Copy)]
 pub struct BatchDefaults {
@@ -34,27 +36,6 @@ pub struct LateSettings {
     pub watch_every: Option<Duration>,
     /// Greatest age of a message.
     pub event_limit: SignedDuration,
-}
-
-/// The time of the world: as-of, tip-offs, the age of messages. Leases go by the store's clock.
-#[derive(Debug, Clone, Default)]
-pub enum Clock {
-    /// This host's.
-    #[default]
-    Host,
-    /// What somebody sets, in milliseconds since 1970: a day can be replayed.
-    Set(Arc<AtomicI64>),
-}
-
-impl Clock {
-    fn now(&self) -> Timestamp {
-        match self {
-            Self::Host => Timestamp::now(),
-            Self::Set(at) => {
-                Timestamp::from_millisecond(at.load(Ordering::Relaxed)).unwrap_or(Timestamp::MIN)
-            }
-        }
-    }
 }
 
 /// Shared by the actors and the service of one instance.
@@ -147,9 +128,14 @@ impl Context {
         (Arc::new(context), Bells { finalize })
     }
 
-    /// Now, in the world. With [`Context::wall_clock`] the one place of the coordinator that reads a clock.
+    /// Now, in the world. With [`Context::wall_clock`] the one place of an instance that reads a clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The clock that says so.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// Now on this host in milliseconds: the clock of stores that have none of their own.

@@ -12,7 +12,7 @@
 //! 4. The watcher tries each change once: who fails with the same inputs again is not tried for ever.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
@@ -45,7 +45,8 @@ pub struct Follower {
 #[derive(Debug, Clone, Copy)]
 struct Tries {
     count: u32,
-    not_before: Timestamp,
+    /// By the machine's clock, as every pause between tries.
+    not_before: Instant,
 }
 
 /// What became of acting on a message.
@@ -77,7 +78,7 @@ impl Follower {
         let mut by_slate: BTreeMap<(Date, Action), Vec<RunRecord>> = BTreeMap::new();
         for run in open {
             let Some((kind, date)) = TriggerKind::of_stage(&run.stage).zip(run.game_date) else { continue };
-            if self.tries.get(&run.run_id).is_none_or(|tries| tries.not_before <= now) {
+            if self.tries.get(&run.run_id).is_none_or(|tries| tries.not_before <= Instant::now()) {
                 by_slate.entry((date, Action::of(kind))).or_default().push(run);
             }
         }
@@ -89,7 +90,7 @@ impl Follower {
             }
             if !runs.is_empty() {
                 let acted = self.act(date, action).await;
-                self.note(&runs, acted, now).await?;
+                self.note(&runs, acted).await?;
             }
         }
         Ok(())
@@ -142,7 +143,7 @@ impl Follower {
         }
     }
 
-    async fn note(&mut self, runs: &[RunRecord], acted: Acted, now: Timestamp) -> Result<(), ServiceError> {
+    async fn note(&mut self, runs: &[RunRecord], acted: Acted) -> Result<(), ServiceError> {
         for run in runs {
             match &acted {
                 Acted::Done(counts) => {
@@ -159,7 +160,7 @@ impl Follower {
                     }
                     // Ten times a worker's backoff: what is missing comes in minutes, not in seconds.
                     let wait_ms = 10 * full_jitter(count + 3, self.service.context().random() as u64);
-                    let not_before = now + SignedDuration::from_millis(wait_ms);
+                    let not_before = Instant::now() + Duration::from_millis(wait_ms.unsigned_abs());
                     tracing::warn!(run = %run.run_id, "a change waits, try {count} failed: {why}");
                     self.tries.insert(run.run_id.clone(), Tries { count, not_before });
                 }
@@ -186,11 +187,11 @@ impl Follower {
 /// Runs until the instance stops. `watch_every` of none: only messages lead to anything.
 pub(crate) async fn run(service: Service, look_every: Duration, watch_every: Option<Duration>) {
     let mut follower = Follower::new(service.clone());
-    let mut watched: Option<std::time::Instant> = None;
+    let mut watched: Option<Instant> = None;
     loop {
-        let due = |every| watched.is_none_or(|at: std::time::Instant| at.elapsed() >= every);
+        let due = |every| watched.is_none_or(|at: Instant| at.elapsed() >= every);
         if watch_every.is_some_and(due) {
-            watched = Some(std::time::Instant::now());
+            watched = Some(Instant::now());
             if let Err(error) = follower.watch().await {
                 tracing::warn!(%error, "the watcher could not look; it looks again");
             }

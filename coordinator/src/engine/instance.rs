@@ -16,7 +16,7 @@ use warehouse::{ModelRow, Warehouse};
 use workers::{ModelShelf, PoolHandle, PoolSize, Rulebook, WorkerContext};
 
 use super::reload::{self, Listing};
-use super::{BatchDefaults, Bells, Clock, Context, ContextParts, LateSettings, follower, relay, supervisor};
+use super::{BatchDefaults, Bells, Context, ContextParts, LateSettings, follower, relay, supervisor};
 use crate::config::{self, Config};
 use crate::service::Service;
 
@@ -36,14 +36,9 @@ pub struct Instance {
 impl Instance {
     /// Opens the stores, loads the models and starts the actors. Call it inside [`run`].
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        Self::start_at(config, Clock::Host).await
-    }
-
-    /// The same in a world of another time: a day can be replayed. Leases go by the store's clock all the same.
-    pub async fn start_at(config: &Config, clock: Clock) -> anyhow::Result<Self> {
         // Before the first load: what changes after this look is a change.
         let models = config.models.clone().map(|folder| (Listing::of(&folder), folder));
-        let (context, bells) = open(config, clock).await?;
+        let (context, bells) = open(config).await?;
         let pool = start_pool(config, &context)?;
         start_actors(&context, bells);
         if let Some((listing, folder)) = models {
@@ -67,13 +62,14 @@ impl Instance {
 }
 
 /// Opens and pairs the two stores and loads the models.
-async fn open(config: &Config, clock: Clock) -> anyhow::Result<(Arc<Context>, Bells)> {
+async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
     if let Some(folder) = embedded_folder(config) {
         std::fs::create_dir_all(&folder)
             .with_context(|| format!("create the data folder {}", folder.display()))?;
     }
     let contract = rules::contract();
-    let warehouse = limited("warehouse", Warehouse::open(&config.warehouse, contract)).await?;
+    let warehouse =
+        limited("warehouse", Warehouse::open_in(config.clock.world(), &config.warehouse, contract)).await?;
     let store = limited("state store", state::open(&config.state, OpenOptions::default())).await?;
     if let Paired::Other { warehouse_id } = store.pair(warehouse.id()).await? {
         bail!(
@@ -99,7 +95,7 @@ async fn open(config: &Config, clock: Clock) -> anyhow::Result<(Arc<Context>, Be
         },
         late: LateSettings { watch_every: config.watch_every, event_limit: config.event_limit },
         staleness: config.staleness,
-        clock,
+        clock: config.clock.clone(),
     };
     let (context, bells) = Context::new(parts);
     note_models(&context).await.context("note the models in the warehouse")?;
@@ -109,7 +105,7 @@ async fn open(config: &Config, clock: Clock) -> anyhow::Result<(Arc<Context>, Be
 /// Writes the models into the `models` table, each hash once; disabled ones too, so that their role there is not the one
 /// they had when they were served last.
 pub(super) async fn note_models(context: &Context) -> Result<(), warehouse::Error> {
-    let now = context.warehouse.now().await?;
+    let now = context.now();
     let registry = context.shelf.registry();
     let served = registry.models().iter().map(|model| (&model.card, model.pin.sha256.clone()));
     let disabled = registry.disabled().iter().map(|card| (card, card.pin_sha256()));
@@ -162,7 +158,8 @@ fn start_pool(config: &Config, context: &Arc<Context>) -> anyhow::Result<Option<
         lines: Arc::clone(&context.lines),
         recommend: RecommendPolicy::default(),
     };
-    let predictor = workers::predictor(rulebook)?;
+    let clock = context.clock().clone();
+    let predictor = workers::predictor(rulebook, Arc::new(move || clock.now()))?;
     let bell = Arc::clone(context);
     let worker_context =
         WorkerContext::new(Arc::clone(&context.store), Arc::clone(&context.shelf), predictor)

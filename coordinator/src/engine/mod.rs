@@ -20,6 +20,6 @@ mod reload;
 mod supervisor;
 mod watch;
 
-pub use context::{BatchDefaults, Bells, Clock, Context, ContextParts, LateSettings};
+pub use context::{BatchDefaults, Bells, Context, ContextParts, LateSettings};
 pub use follower::Follower;
 pub use instance::{Instance, run};

@@ -57,6 +57,7 @@ pub fn router(service: Service, config: &ServerConfig) -> Router {
         .route("/workers", get(handlers::workers::show).put(handlers::workers::resize))
         .route("/models", get(handlers::workers::models))
         .route("/events", post(handlers::events::accept))
+        .route("/runs", get(handlers::runs::list).post(handlers::runs::run))
         .route("/dead-letters", get(handlers::workers::dead_letters))
         .route("/version", get(handlers::meta::version))
         .route("/livez", get(handlers::meta::livez))

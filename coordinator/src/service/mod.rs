@@ -11,6 +11,7 @@ mod models;
 mod operate;
 mod players;
 mod predictions;
+mod runs;
 mod start;
 mod status;
 mod why;

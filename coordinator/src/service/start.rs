@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pipeline::stages::missing_inputs;
 use proto::api::{NothingStarted, Only, PlayerLine, StartRequest, StartSummary, Started, StateReason};
 use proto::codec::encode_job;
 use proto::league_time::league_date;
@@ -23,9 +24,6 @@ use crate::spread;
 
 /// Candidates for a batch id: one a second, so a minute of starts in one second would be needed to run out.
 const ID_TRIES: usize = 60;
-
-/// Share of the last week's games that must have box scores.
-const MIN_BOX_SCORES: f64 = 0.8;
 
 /// Answer to a start.
 #[derive(Debug, Clone, PartialEq)]
@@ -459,19 +457,7 @@ fn summary(inputs: &SlateInputs, jobs: &[Job]) -> StartSummary {
 
 /// What keeps a start from being worth it (design.md 10): a check that fails counts as incomplete.
 fn missing(found: &Completeness, slate: &Slate, built_for: Option<&str>) -> Vec<String> {
-    let mut missing = Vec::new();
-    if !found.schedule_covers {
-        missing.push(format!("no ingested schedule covers {}", slate.game_date));
-    }
-    let share = found.with_box_scores as f64 / found.games_before.max(1) as f64;
-    if found.games_before > 0 && share < MIN_BOX_SCORES {
-        missing.push(format!(
-            "box scores for {} of the {} games of the seven days before, {:.0} % are required",
-            found.with_box_scores,
-            found.games_before,
-            MIN_BOX_SCORES * 100.0
-        ));
-    }
+    let mut missing = missing_inputs(found, slate.game_date);
     if !found.any_features {
         let date = slate.game_date;
         let none = match built_for {

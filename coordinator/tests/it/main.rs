@@ -7,7 +7,6 @@ mod cli;
 mod crash;
 mod late;
 mod rest;
-#[cfg(all(feature = "crash-points", feature = "faults"))]
 mod server;
 mod tidy;
 mod world;

@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use proto::league_time::league_date;
 use proto::tables::GameRow;
-use proto::{GameKey, GameStatus, SeasonPhase};
+use proto::{GameKey, GameStatus, Market, SeasonPhase};
 use warehouse::{CoverageFacts, Warehouse};
 
 use crate::error::{Error, Result};
@@ -121,6 +121,8 @@ pub struct CoverageReport {
     pub weeks: Vec<BookWeek>,
     /// Days on which games were to be quoted and no snapshot was taken.
     pub without_snapshot: Vec<Date>,
+    /// Days on which games were to be quoted and others of the range's markets were seen, but not this one.
+    pub without_market: BTreeMap<Market, Vec<Date>>,
     /// Days without a snapshot and without a game: nothing is missing.
     pub without_games: Vec<Date>,
 }
@@ -159,14 +161,29 @@ pub fn describe(from: Date, to: Date, facts: &CoverageFacts, now: Timestamp) -> 
     let days: Vec<DayCoverage> = dates().map(|date| day(date, facts, now)).collect();
     // Of days to come nobody has taken a snapshot yet.
     let unseen = || days.iter().filter(|day| day.snapshots == 0 && day.date <= today);
+    let looked_at = || days.iter().filter(|day| day.snapshots > 0 && day.games > 0 && day.date <= today);
+    let unseen_of = |seen: &BTreeSet<Date>| {
+        looked_at().map(|day| day.date).filter(|date| !seen.contains(date)).collect::<Vec<Date>>()
+    };
+    let by_market = facts.seen.iter().map(|(market, seen)| (market.clone(), unseen_of(seen)));
     CoverageReport {
         from,
         to,
         weeks: weeks(facts),
+        without_market: by_market.filter(|(_, dates)| !dates.is_empty()).collect(),
         without_snapshot: unseen().filter(|day| day.games > 0).map(|day| day.date).collect(),
         without_games: unseen().filter(|day| day.games == 0).map(|day| day.date).collect(),
         days,
     }
+}
+
+/// Markets that lack the same days, together.
+pub fn gaps(without_market: &BTreeMap<Market, Vec<Date>>) -> Vec<(Vec<&Market>, &[Date])> {
+    let mut gaps: BTreeMap<&[Date], Vec<&Market>> = BTreeMap::new();
+    for (market, dates) in without_market {
+        gaps.entry(dates).or_default().push(market);
+    }
+    gaps.into_iter().map(|(dates, markets)| (markets, dates)).collect()
 }
 
 /// True when lines and, in the end, box scores are expected of a game.

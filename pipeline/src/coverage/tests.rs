@@ -32,6 +32,7 @@ fn facts(games: &[(&str, SeasonPhase, GameStatus)], with_everything: &[&str]) ->
         facts.lines.insert(key, LineFacts { players: 16, books: 8, rows: 500 });
         facts.books.push((key.date, "draftkings".to_owned(), 60));
         *facts.snapshots.entry(key.date).or_default() += 1;
+        facts.seen.entry(Market::points()).or_default().insert(key.date);
         for team in [key.away, key.home] {
             facts.features.entry(key).or_default().insert(team, (12, 11));
             facts.box_scores.entry(key).or_default().insert(team, 10);
@@ -97,6 +98,21 @@ fn incident_59_a_day_nobody_looked_at_is_named_although_its_games_have_older_lin
     assert_eq!(found.days[1].status, DayStatus::Complete);
     assert_eq!(found.without_snapshot, [date("2026-01-24")]);
     assert!(!found.is_complete());
+}
+
+#[test]
+fn a_day_on_which_only_another_market_was_seen_is_named_for_the_market() {
+    let games =
+        ["20260123_BOS_NYK", "20260124_LAL_MIA"].map(|id| (id, SeasonPhase::Regular, GameStatus::Final));
+    let mut seen = facts(&games, &["20260123_BOS_NYK", "20260124_LAL_MIA"]);
+    let [rebounds, assists]: [Market; 2] = ["rebounds", "assists"].map(|name| name.parse().unwrap());
+    for market in [&rebounds, &assists] {
+        seen.seen.entry(market.clone()).or_default().insert(date("2026-01-23"));
+    }
+    let found = report(&seen, "2026-01-23", "2026-01-24");
+    assert!(found.without_snapshot.is_empty());
+    let missing = [date("2026-01-24")];
+    assert_eq!(gaps(&found.without_market), [(vec![&assists, &rebounds], &missing[..])]);
 }
 
 #[test]

@@ -164,6 +164,11 @@ impl Runner {
         }
     }
 
+    /// The same with leases of another length; default: two minutes.
+    pub fn with_lease(self, lease: SignedDuration) -> Self {
+        Self { limits: RunLimits { lease, ..self.limits }, ..self }
+    }
+
     /// The same with other limits of ingestion.
     pub fn with_limits(self, limits: RunLimits) -> Self {
         Self { limits, ..self }

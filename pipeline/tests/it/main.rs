@@ -18,3 +18,4 @@ mod real;
 mod runs;
 mod simulator;
 mod sources;
+mod stages;

@@ -1,6 +1,7 @@
 //! The real data, where a machine has it (`TIPOFF_DATA`): every file is known by its content, counts add up, a second
 //! run changes nothing, and names resolve. Times are printed, not judged: a shared machine would make them lie.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -93,6 +94,7 @@ async fn real_files_go_in_once_and_add_up() {
         assert_eq!(slate.games.len(), games, "{date}");
         assert!(slate.quoted > 100 && slate.features >= slate.quoted, "{slate:?}");
     }
+    missing_snapshots_are_named(&world).await;
     if let Some(out) = std::env::var_os("TIPOFF_FEATURES_OUT") {
         let out = PathBuf::from(out);
         for date in ["2025-11-14", "2024-03-29"] {
@@ -101,6 +103,25 @@ async fn real_files_go_in_once_and_add_up() {
             pipeline::features::export_csv(&world.warehouse, day, day, &file).await.unwrap();
         }
     }
+}
+
+/// The days that the data's README names as days without a snapshot, of points, which only one set quotes.
+async fn missing_snapshots_are_named(world: &World) {
+    let missing = async |from: &str, to: &str| {
+        let (from, to) = (from.parse().unwrap(), to.parse().unwrap());
+        let report = pipeline::coverage::coverage(&world.warehouse, from, to, at(NOW)).await.unwrap();
+        let of_points = report.without_market.get(&proto::Market::points()).cloned().unwrap_or_default();
+        let all: BTreeSet<String> = [report.without_snapshot, of_points, report.without_games]
+            .concat()
+            .iter()
+            .map(|d| d.to_string())
+            .collect();
+        all
+    };
+    let named = "03-01 03-16 04-07 04-09 04-13 04-16 04-19 04-20 04-21 04-27 04-28 04-29 05-18 05-25";
+    let named: BTreeSet<String> = named.split(' ').map(|day| format!("2024-{day}")).collect();
+    assert_eq!(missing("2024-03-01", "2024-05-25").await, named);
+    assert_eq!(missing("2025-10-21", "2025-11-16").await, BTreeSet::new());
 }
 
 /// A set of odds as the data's README counts it.

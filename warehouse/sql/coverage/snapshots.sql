@@ -1,1 +1,1 @@
-SELECT DISTINCT snapshot_at FROM lines WHERE game_date BETWEEN $1 AND $2
+SELECT DISTINCT snapshot_at, market FROM lines WHERE game_date BETWEEN $1 AND $2

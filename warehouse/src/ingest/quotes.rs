@@ -4,6 +4,7 @@
 //! say is decided elsewhere; here they are read and written, event by event.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use proto::{GameKey, Line, Market, PlayerLookup, Price, QuoteTag};
 
 use super::IngestTransaction;
@@ -202,6 +203,14 @@ impl IngestTransaction {
             Ok((r.text()?, r.parsed()?))
         })
         .await
+    }
+
+    /// Every event of a date that is quoted, with the game it stands for.
+    pub async fn events_of_date(&mut self, date: Date) -> Result<Vec<(String, GameKey)>> {
+        let sql = include_str!("../../sql/events_of_date.sql");
+        let args = Args::default().with(text::date(date));
+        fetch(&mut self.tx, sql, args, "lines", "read the events of a date", |r| Ok((r.text()?, r.parsed()?)))
+            .await
     }
 
     /// Scheduled tip-off of a game, as this transaction sees it.

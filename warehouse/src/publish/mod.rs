@@ -59,7 +59,7 @@ pub struct PublishRequest {
     pub outcomes: Vec<JobOutcome>,
     /// The slate's health, computed before.
     pub health: Option<Health>,
-    /// The warehouse's clock, see [`Warehouse::now`].
+    /// Now, in the world: by it a game has begun.
     pub now: Timestamp,
 }
 

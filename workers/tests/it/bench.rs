@@ -42,7 +42,7 @@ pub(crate) fn wall() -> Millis {
 }
 
 pub(crate) fn real() -> SharedPredictor {
-    Arc::new(ModelPredictor::new(Rulebook::default(), jiff::Timestamp::now))
+    Arc::new(ModelPredictor::new(Rulebook::default(), Arc::new(jiff::Timestamp::now)))
 }
 
 pub(crate) struct Bench {

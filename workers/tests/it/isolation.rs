@@ -12,7 +12,10 @@ use workers::{ModelPredictor, Predictor, Rulebook, Task};
 use crate::samples::{at, chunk, claimed, job, models};
 
 fn real() -> workers::SharedPredictor {
-    std::sync::Arc::new(ModelPredictor::new(Rulebook::default(), || at("2026-01-23T23:31:00Z")))
+    std::sync::Arc::new(ModelPredictor::new(
+        Rulebook::default(),
+        std::sync::Arc::new(|| at("2026-01-23T23:31:00Z")),
+    ))
 }
 
 /// Results of a chunk of these players, each exactly once.

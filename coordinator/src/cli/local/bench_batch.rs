@@ -176,7 +176,7 @@ async fn prepare(args: &BatchArgs, config: &Config) -> Result<SimReport, Failure
     let league = simulate::days(&options, &config.dir.join("files")).map_err(stage_failure)?;
     let warehouse = open_or_make(config).await?;
     let files: Vec<_> = league.files.iter().chain(&league.late_files).cloned().collect();
-    ingest::run(&warehouse, &files, IngestOptions { ahead: true, ..config.ingest_options(now) }, |_| {})
+    ingest::run(&warehouse, &files, IngestOptions { ahead: true, ..config.ingest_options() }, |_| {})
         .await
         .map_err(stage_failure)?;
     let day = league.last_day;

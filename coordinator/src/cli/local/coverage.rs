@@ -1,9 +1,11 @@
 //! `tipoff coverage`: what there is of each day of a range, and what is missing.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
-use pipeline::coverage::{BookWeek, CoverageReport, DayCoverage};
+use jiff::civil::Date;
+use pipeline::coverage::{BookWeek, CoverageReport, DayCoverage, gaps};
+use proto::Market;
 
 use super::tables::{date, open_existing, stage_failure};
 use crate::cli::exit::Exit;
@@ -33,9 +35,9 @@ pub(crate) struct CoverageArgs {
 
 /// `tipoff coverage`.
 pub(crate) async fn coverage(args: &CoverageArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let (from, to) = (date(&args.from)?, date(&args.to)?);
+    let (from, to) = (date(&args.from, config)?, date(&args.to, config)?);
     let warehouse = open_existing(config).await?;
-    let report = pipeline::coverage::coverage(&warehouse, from, to, Timestamp::now());
+    let report = pipeline::coverage::coverage(&warehouse, from, to, config.now());
     let report = report.await.map_err(stage_failure)?;
     if let Some(path) = &args.html {
         let written = std::fs::write(path, html::page(&report));
@@ -94,13 +96,9 @@ fn page(report: &CoverageReport) -> String {
 /// The range in a few sentences.
 fn summary(report: &CoverageReport) -> String {
     let sum = |of: fn(&DayCoverage) -> u64| report.days.iter().map(of).sum::<u64>();
-    let list = |dates: &[jiff::civil::Date]| match dates {
-        [] => "none".to_owned(),
-        dates => dates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    };
     format!(
         "{} to {}: {} games on {} days, {} with lines; {} feature rows, {} of them ready; {} players predicted\n\
-         days with games and no snapshot: {}\ndays without games and without a snapshot, so nothing is missing: {}",
+         {}\ndays without games and without a snapshot, so nothing is missing: {}",
         report.from,
         report.to,
         sum(|day| day.games),
@@ -109,9 +107,26 @@ fn summary(report: &CoverageReport) -> String {
         sum(|day| day.features),
         sum(|day| day.ready),
         sum(|day| day.predicted),
-        list(&report.without_snapshot),
+        unseen(&report.without_snapshot, &report.without_market),
         list(&report.without_games),
     )
+}
+
+/// Days with games on which nobody looked, and those on which nobody looked at some markets.
+pub(super) fn unseen(without_snapshot: &[Date], without_market: &BTreeMap<Market, Vec<Date>>) -> String {
+    let mut page = format!("days with games and no snapshot: {}", list(without_snapshot));
+    for (markets, dates) in gaps(without_market) {
+        let markets: Vec<String> = markets.into_iter().map(ToString::to_string).collect();
+        page += &format!("\nmore days with games and no snapshot of {}: {}", markets.join(", "), list(dates));
+    }
+    page
+}
+
+fn list(dates: &[Date]) -> String {
+    match dates {
+        [] => "none".to_owned(),
+        dates => dates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+    }
 }
 
 /// Days on which each book quotes, of the week's days with lines.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use jiff::{Timestamp, ToSpan};
+use jiff::ToSpan;
 use pipeline::features::build_range;
 use pipeline::ingest::IngestOptions;
 use pipeline::simulate::{self, SimOptions, SimReport};
@@ -93,7 +93,7 @@ fn league(args: &DemoArgs, config: &Config, out: Output) -> Result<SimReport, Fa
         ));
         return Ok(known);
     }
-    let today = league_date(Timestamp::now());
+    let today = league_date(config.now());
     let tomorrow = today.checked_add(1.day()).unwrap_or(today);
     let defects = vec![(Code::Stale, 2), (Code::OneSided, 1), (Code::InPlay, 1)];
     let options = SimOptions { defects, ..SimOptions::ending(tomorrow, args.seed) };
@@ -111,17 +111,17 @@ fn write_page(path: &Path, report: &SimReport) -> Result<(), Failure> {
 
 /// Files into tables, tables into features. Doing it again changes nothing.
 async fn prepare(league: &SimReport, config: &Config, out: Output) -> Result<(), Failure> {
-    let now = Timestamp::now();
+    let now = config.now();
     let warehouse = open_or_make(config).await?;
     let files: Vec<PathBuf> = league.files.iter().chain(&league.late_files).cloned().collect();
     let report =
-        ingest::run(&warehouse, &files, IngestOptions { ahead: true, ..config.ingest_options(now) }).await?;
+        ingest::run(&warehouse, &files, IngestOptions { ahead: true, ..config.ingest_options() }).await?;
     let (read, new) =
         report.files.iter().fold((0, 0), |(read, new), file| (read + file.read, new + file.new));
     out.say(&format!("ingested {} files: {read} rows read, {new} new", report.files.len()));
     let day = league.last_day;
     let build = async { build_range(&warehouse, day, day, now, |_, _| {}).await.map_err(stage_failure) };
-    let built = recorded(&warehouse, "features", Some(day), build).await?;
+    let built = recorded(&warehouse, config, "features", Some(day), build).await?;
     out.say(&format!("built features: {} rows for {day}", built.rows));
     warehouse.close().await;
     Ok(())

@@ -16,7 +16,7 @@ use state::{BatchStore, OpenOptions, StateUrl};
 use warehouse::{Warehouse, WarehouseUrl};
 
 use super::sources::source_health;
-use super::tables::{load_models, stage_failure};
+use super::tables::{load_models, open, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, clip, table};
@@ -78,7 +78,7 @@ struct Report<'a> {
 
 /// `tipoff doctor`.
 pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let mut checks = vec![exposure(config), clock(), disk(config)];
+    let mut checks = vec![exposure(config), clock(config), disk(config)];
     let (warehouse_checks, warehouse) = look_at_warehouse(config).await;
     checks.extend(warehouse_checks);
     let (state_checks, store) = look_at_state(config).await;
@@ -86,11 +86,11 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
     checks.extend(look_at_inputs(warehouse.as_ref(), config).await);
     checks.extend(pairing(warehouse.as_ref(), store).await);
     let registry = load_models(config);
-    checks.extend(look_at_models(&registry));
+    checks.extend(look_at_models(&registry, config));
     checks.push(engines::look_at_onnx_runtime(&registry, config));
     checks.extend(look_at_sources(config).await);
     if !args.paths.is_empty() {
-        checks.extend(look_at_files(&args.paths).await?);
+        checks.extend(look_at_files(&args.paths, config.now()).await?);
     }
     let level = checks.iter().map(|check| check.level).max().unwrap_or(Level::Ok);
     let report = Report { level, checks, settings: config.shown() };
@@ -104,7 +104,7 @@ pub(crate) async fn doctor(args: &DoctorArgs, config: &Config, out: Output) -> R
 
 /// Sources and their last answers; whether silence is a loss, `tipoff slate` knows better.
 async fn look_at_sources(config: &Config) -> Vec<Check> {
-    match source_health(config, Timestamp::now(), false).await {
+    match source_health(config, config.now(), false).await {
         Err(failure) => vec![check("sources", Level::Broken, failure.message)],
         Ok(all) => all
             .into_iter()
@@ -145,11 +145,15 @@ fn exposure(config: &Config) -> Check {
     }
 }
 
-fn clock() -> Check {
-    let now = Timestamp::now();
+fn clock(config: &Config) -> Check {
+    let now = config.now();
     let built_in = proto::league_time::zone();
     let zone = built_in.iana_name().unwrap_or("the league's zone");
     let sentence = format!("{now:.0}, which is {} in {zone}", league_date(now));
+    if let Some(file) = config.clock.file() {
+        let why = "this is a simulated world, nothing in it is real";
+        return check("clock", Level::Degraded, format!("{sentence} by `{}`: {why}", file.display()));
+    }
     // A machine without a battery begins in 1970, or where its image was made.
     let is_plausible = now.to_zoned(jiff::tz::TimeZone::UTC).year() >= 2025;
     match is_plausible {
@@ -184,7 +188,7 @@ async fn look_at_warehouse(config: &Config) -> (Vec<Check>, Option<Warehouse>) {
         let sentence = format!("`{}` is not there yet; `tipoff ingest` makes it", path.display());
         return (vec![check("warehouse", Level::Degraded, sentence)], None);
     }
-    let opened = tokio::time::timeout(PATIENCE, Warehouse::open(&config.warehouse, rules::contract())).await;
+    let opened = tokio::time::timeout(PATIENCE, open(config)).await;
     let warehouse = match opened {
         Ok(Ok(warehouse)) => warehouse,
         Ok(Err(error)) => return (vec![check("warehouse", Level::Broken, error.to_string())], None),
@@ -223,7 +227,8 @@ async fn look_at_warehouse(config: &Config) -> (Vec<Check>, Option<Warehouse>) {
 /// Rosters and injuries of today's slate, or of tomorrow's; on days without games nobody needs them.
 async fn look_at_inputs(warehouse: Option<&Warehouse>, config: &Config) -> Vec<Check> {
     let Some(warehouse) = warehouse else { return Vec::new() };
-    let (now, today) = (Timestamp::now(), league_date(Timestamp::now()));
+    let now = config.now();
+    let today = league_date(now);
     let look = async {
         let games = warehouse.games_between(today, today.tomorrow().unwrap_or(today)).await?;
         match games.iter().map(|game| game.game_id.date).min() {
@@ -299,8 +304,8 @@ async fn pairing(warehouse: Option<&Warehouse>, store: Option<Arc<dyn BatchStore
     })
 }
 
-fn look_at_models(registry: &Registry) -> Vec<Check> {
-    let models = models_of(registry, league_date(Timestamp::now()));
+fn look_at_models(registry: &Registry, config: &Config) -> Vec<Check> {
+    let models = models_of(registry, league_date(config.now()));
     let mut checks = Vec::new();
     if models.models.is_empty() {
         checks.push(check("models", Level::Broken, "no model can run"));
@@ -325,7 +330,7 @@ fn look_at_models(registry: &Registry) -> Vec<Check> {
 }
 
 /// Tries files on a temporary warehouse: the teams of the league are built in, everything else comes from the files.
-async fn look_at_files(paths: &[PathBuf]) -> Result<Vec<Check>, Failure> {
+async fn look_at_files(paths: &[PathBuf], now: Timestamp) -> Result<Vec<Check>, Failure> {
     for path in paths {
         if !path.exists() {
             return Ok(vec![check("files", Level::Broken, format!("there is no `{}`", path.display()))]);
@@ -333,7 +338,7 @@ async fn look_at_files(paths: &[PathBuf]) -> Result<Vec<Check>, Failure> {
     }
     let folder = std::env::temp_dir().join(format!("tipoff-doctor-{}", uuid::Uuid::new_v4()));
     std::fs::create_dir_all(&folder)?;
-    let report = try_files(paths, &folder).await;
+    let report = try_files(paths, &folder, now).await;
     // Left behind, it is only a temporary file.
     let _ = std::fs::remove_dir_all(&folder);
     let report = report?;
@@ -354,10 +359,10 @@ async fn look_at_files(paths: &[PathBuf]) -> Result<Vec<Check>, Failure> {
     Ok(checks)
 }
 
-async fn try_files(paths: &[PathBuf], folder: &Path) -> Result<IngestReport, Failure> {
+async fn try_files(paths: &[PathBuf], folder: &Path, now: Timestamp) -> Result<IngestReport, Failure> {
     let url = WarehouseUrl::sqlite(folder.join("try.db"));
     let warehouse = Warehouse::open(&url, rules::contract()).await.map_err(super::tables::failure)?;
-    let options = IngestOptions { force: true, ..IngestOptions::at(Timestamp::now()) };
+    let options = IngestOptions { force: true, ..IngestOptions::at(now) };
     let report = ingest::run(&warehouse, paths, options, |_| {}).await.map_err(stage_failure);
     warehouse.close().await;
     report
@@ -374,7 +379,7 @@ mod tests {
         let config = Config::for_dir(dir.path()).unwrap();
         let (checks, warehouse) = look_at_warehouse(&config).await;
         assert_eq!((checks[0].level, warehouse.is_none()), (Level::Degraded, true));
-        assert_eq!(look_at_models(&load_models(&config))[0].level, Level::Ok);
+        assert_eq!(look_at_models(&load_models(&config), &config)[0].level, Level::Ok);
         assert_eq!(exposure(&config).level, Level::Ok);
         assert!(!dir.path().join("warehouse.db").exists(), "the doctor changed something");
     }

@@ -6,7 +6,10 @@ mod pages;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use pipeline::features::{BuildRequest, ExportRequest, build_request, export as write_table};
+use pipeline::stages::{Stage, StageEnd, StageRequest, run_stage};
+use warehouse::Warehouse;
 
 use super::run::recorded;
 use super::tables::{date, open_existing, stage_failure};
@@ -62,6 +65,18 @@ pub(crate) struct BuildArgs {
     /// Store even though this feature's column is not alive; recorded with the run
     #[arg(long, value_name = "FEATURE")]
     accept: Vec<String>,
+
+    /// Run exactly this stage of one date: context or features
+    ///
+    /// Context is what follows from the date's quotes: tags, minutes before tip-off, summaries of the books. Refused while
+    /// what the stage depends on is not ready: the schedule and no ingestion in hand; for features also box scores of
+    /// the week before, and context.
+    #[arg(long, value_name = "STAGE", requires = "game_date", conflicts_with = "to")]
+    stage: Option<Stage>,
+
+    /// Run the stage although what it depends on is not ready; recorded with the run
+    #[arg(long, requires = "stage")]
+    override_dependency: bool,
 }
 
 /// Arguments of `tipoff features export`.
@@ -83,14 +98,17 @@ pub(crate) struct ExportArgs {
 /// `tipoff features build`.
 pub(crate) async fn build(args: &BuildArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
     let (from, to) = match (&args.game_date, &args.to) {
-        (None, _) => (date("TODAY")?, date("TOMORROW")?),
-        (Some(from), None) => (date(from)?, date(from)?),
-        (Some(from), Some(to)) => (date(from)?, date(to)?),
+        (None, _) => (date("TODAY", config)?, date("TOMORROW", config)?),
+        (Some(from), None) => (date(from, config)?, date(from, config)?),
+        (Some(from), Some(to)) => (date(from, config)?, date(to, config)?),
     };
     let warehouse = open_existing(config).await?;
+    if let Some(stage) = args.stage {
+        return one_stage(stage, from, args, &warehouse, config, out).await;
+    }
     let line = ProgressLine::text();
-    let request = BuildRequest { from, to, now: Timestamp::now(), accept: args.accept.clone() };
-    let built = recorded(&warehouse, "features", Some(from), async {
+    let request = BuildRequest { from, to, now: config.now(), accept: args.accept.clone() };
+    let built = recorded(&warehouse, config, "features", Some(from), async {
         let tell = |date, rows| line.say(format!("features up to {date}: {rows} rows"));
         build_request(&warehouse, &request, tell).await.map_err(stage_failure)
     });
@@ -112,10 +130,41 @@ pub(crate) async fn build(args: &BuildArgs, config: &Config, out: Output) -> Res
     Ok(Exit::Degraded)
 }
 
+/// `tipoff features build --stage`.
+async fn one_stage(
+    stage: Stage,
+    game_date: Date,
+    args: &BuildArgs,
+    warehouse: &Warehouse,
+    config: &Config,
+    out: Output,
+) -> Result<Exit, Failure> {
+    let request = StageRequest {
+        stage,
+        game_date,
+        override_dependency: args.override_dependency,
+        now: config.now(),
+        machine_now: Timestamp::now(),
+        accept: args.accept.clone(),
+        lines: config.lines.clone(),
+    };
+    let work = async {
+        match run_stage(warehouse, &request).await.map_err(stage_failure)? {
+            StageEnd::Done(report) => Ok(report),
+            StageEnd::NotReady(unmet) => Err(Failure::new(Exit::TryAgain, unmet.join("; "))
+                .hint("--override-dependency runs it anyway, recorded with the run")),
+        }
+    };
+    let report = recorded(warehouse, config, stage.as_str(), Some(game_date), work).await?;
+    out.either(&report, |report| pages::stage(report, game_date))?;
+    let is_blocked = report.build.as_ref().is_some_and(|build| !build.blocked().is_empty());
+    Ok(if is_blocked { Exit::Degraded } else { Exit::Ok })
+}
+
 /// `tipoff features export`.
 pub(crate) async fn export(args: &ExportArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let from = date(&args.game_date)?;
-    let to = args.to.as_deref().map(date).transpose()?.unwrap_or(from);
+    let from = date(&args.game_date, config)?;
+    let to = args.to.as_deref().map(|to| date(to, config)).transpose()?.unwrap_or(from);
     let warehouse = open_existing(config).await?;
     let request = ExportRequest { from, to, out: args.out.clone(), lines: config.lines.clone() };
     let rows = write_table(&warehouse, &request).await.map_err(stage_failure)?;

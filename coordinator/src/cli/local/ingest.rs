@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use pipeline::ingest::{self, FileReport, IngestOptions, IngestReport, RunState};
 use warehouse::Warehouse;
 
@@ -73,7 +72,7 @@ pub(crate) async fn ingest(args: &IngestArgs, config: &Config, out: Output) -> R
         }
     }
     let warehouse = open_or_make(config).await?;
-    let options = config.ingest_options(Timestamp::now());
+    let options = config.ingest_options();
     let options = IngestOptions { force: args.force, ahead: args.ahead, ..options };
     let report = run(&warehouse, &args.paths, options).await?;
     out.either(&report, |report| page(report, args.files))?;

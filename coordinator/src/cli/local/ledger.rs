@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use pipeline::ingest::{FileState, IngestOptions, PendingFile};
 use pipeline::sources::{bettingpros, kept_files, odds_api};
@@ -63,7 +62,7 @@ pub(crate) async fn ls(args: &LsArgs, config: &Config, out: Output) -> Result<Ex
         }
     }
     let warehouse = open_existing(config).await?;
-    let game_date = date(&args.game_date)?;
+    let game_date = date(&args.game_date, config)?;
     let files = warehouse.files_about(game_date).await.map_err(failure)?;
     let paths: Vec<PathBuf> = args.paths.iter().cloned().chain(source_paths(config, game_date)).collect();
     let mut pending =
@@ -182,7 +181,7 @@ pub(crate) async fn quarantine(
     let warehouse = open_existing(config).await?;
     match command {
         QuarantineCommand::List { game_date, limit } => {
-            let day = game_date.as_deref().map(date).transpose()?;
+            let day = game_date.as_deref().map(|text| date(text, config)).transpose()?;
             let entries = warehouse.quarantine_entries(day, *limit).await.map_err(failure)?;
             let json: Vec<serde_json::Value> = entries.iter().map(entry_json).collect();
             out.either(&json, |_| entries_page(&entries))?;
@@ -217,7 +216,7 @@ async fn retry(warehouse: &Warehouse, id: i64, config: &Config, out: Output) -> 
             Failure::new(Exit::NotFound, format!("`{}` is no longer at {was}", entry.row.source_file));
         return Err(failure.hint("`tipoff ingest --force PATH` reads it from where it is now"));
     };
-    let options = IngestOptions { force: true, ..config.ingest_options(Timestamp::now()) };
+    let options = IngestOptions { force: true, ..config.ingest_options() };
     let report = ingest::run(warehouse, &[path], options).await?;
     out.either(&report, |report| ingest::page(report, true))?;
     Ok(ingest::exit(&report))

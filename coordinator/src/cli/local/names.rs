@@ -1,6 +1,5 @@
 //! `tipoff names`: quoted and reported names that stand for nobody, and whom a person says they mean.
 
-use jiff::Timestamp;
 use pipeline::names::{self, AliasReport, NamesReport, Unresolved};
 use proto::PlayerLookup;
 
@@ -54,7 +53,7 @@ pub(crate) async fn names(command: &NamesCommand, config: &Config, out: Output) 
         }
         NamesCommand::Alias { name, player, anyway, dry_run } => {
             let report =
-                names::alias(&warehouse, &config.lines, name, player, Timestamp::now(), *dry_run, *anyway)
+                names::alias(&warehouse, &config.lines, name, player, config.now(), *dry_run, *anyway)
                     .await
                     .map_err(stage_failure)?;
             out.either(&report, |report| alias_page(report, *dry_run))?;

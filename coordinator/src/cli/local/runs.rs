@@ -26,24 +26,8 @@ pub(crate) struct RunsArgs {
 pub(crate) async fn runs(args: &RunsArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
     let warehouse = open_existing(config).await?;
     let runs = warehouse.runs(args.stage.as_deref(), args.limit).await.map_err(failure)?;
-    let json: Vec<serde_json::Value> = runs.iter().map(as_json).collect();
-    out.either(&json, |_| page(&runs))?;
+    out.either(&runs, |runs| page(runs))?;
     Ok(Exit::Ok)
-}
-
-fn as_json(run: &RunRecord) -> serde_json::Value {
-    serde_json::json!({
-        "run_id": run.run_id,
-        "stage": run.stage,
-        "game_date": run.game_date,
-        "batch_id": run.batch_id,
-        "status": run.status,
-        "started_at": run.started_at,
-        "finished_at": run.finished_at,
-        "counts": run.counts,
-        "error": run.error,
-        "error_class": run.error_class,
-    })
 }
 
 fn page(runs: &[RunRecord]) -> String {
@@ -58,8 +42,18 @@ fn page(runs: &[RunRecord]) -> String {
             date,
             run.status.clone(),
             took.unwrap_or_default(),
-            run.error.clone().unwrap_or_else(|| run.counts.to_string()),
+            run.error.clone().unwrap_or_else(|| figures(&run.counts)),
         ]
     });
     table(&["started", "stage", "date", "status", "took", "counts or error"], &[4], rows) + "\n"
+}
+
+/// Counts of a run; what was overridden to get them comes first.
+fn figures(counts: &serde_json::Value) -> String {
+    let overridden = counts["overridden"].as_array().into_iter().flatten();
+    let overridden: Vec<&str> = overridden.filter_map(serde_json::Value::as_str).collect();
+    match overridden.as_slice() {
+        [] => counts.to_string(),
+        sentences => format!("OVERRIDDEN: {}; {counts}", sentences.join("; ")),
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::ToSpan;
 use pipeline::simulate::{DEFECTS, SimOptions, SimReport, days};
 use proto::Code;
 use proto::league_time::league_date;
@@ -11,6 +11,7 @@ use super::tables::{date, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, pairs};
+use crate::config::Config;
 
 /// Arguments of `tipoff simulate`.
 #[derive(Debug, clap::Args)]
@@ -80,8 +81,8 @@ fn defect(text: &str) -> Result<(Code, usize), String> {
 }
 
 impl SimulateArgs {
-    fn options(&self) -> Result<SimOptions, Failure> {
-        let last_day = date(self.last_day.as_deref().unwrap_or("TOMORROW"))?;
+    fn options(&self, config: &Config) -> Result<SimOptions, Failure> {
+        let last_day = date(self.last_day.as_deref().unwrap_or("TOMORROW"), config)?;
         if !(1..=400).contains(&self.days) {
             return Err(Failure::usage("--days must be 1 to 400"));
         }
@@ -101,8 +102,8 @@ impl SimulateArgs {
 }
 
 /// `tipoff simulate`.
-pub(crate) fn simulate(args: &SimulateArgs, out: Output) -> Result<Exit, Failure> {
-    let options = args.options()?;
+pub(crate) fn simulate(args: &SimulateArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
+    let options = args.options(config)?;
     let report = days(&options, &args.out).map_err(stage_failure)?;
     out.either(&report, |report| page(report, &args.out))?;
     if !out.json {
@@ -111,7 +112,7 @@ pub(crate) fn simulate(args: &SimulateArgs, out: Output) -> Result<Exit, Failure
             "next: tipoff ingest --ahead {folder} && tipoff features build --game-date {}",
             report.last_day
         ));
-        if report.last_day < league_date(Timestamp::now()) {
+        if report.last_day < league_date(config.now()) {
             out.say(&format!("the day is over; start with --as-of {}", report.as_of));
         }
     }

@@ -31,12 +31,12 @@ pub(crate) struct SlateArgs {
 
 /// `tipoff slate`.
 pub(crate) async fn slate(args: &SlateArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let game_date = date(&args.game_date)?;
+    let game_date = date(&args.game_date, config)?;
     let warehouse = open_existing(config).await?;
     let registry = load_models(config);
     let markets: BTreeSet<Market> = registry.pins().into_iter().map(|pin| pin.market).collect();
     let markets: Vec<Market> = markets.into_iter().collect();
-    let as_of = args.as_of.unwrap_or_else(Timestamp::now);
+    let as_of = args.as_of.unwrap_or_else(|| config.now());
     let mut report = pipeline::slate::slate(&warehouse, game_date, as_of, &markets, &config.staleness)
         .await
         .map_err(stage_failure)?;

@@ -16,6 +16,7 @@ use super::tables::{date, open_or_make, stage_failure};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, table};
+use crate::clock::Clock;
 use crate::config::Config;
 
 /// How long a turn in hand may take after a signal; a kill loses no more than a call.
@@ -24,6 +25,8 @@ const DRAIN: Duration = Duration::from_secs(20);
 const HEALTH_EVERY: Duration = Duration::from_secs(30);
 /// Pause of a source after its turn could not be taken at all.
 const AFTER_ERROR: SignedDuration = SignedDuration::from_secs(30);
+/// Lease of an ingestion in leases of the protocol: a file takes longer than a prediction.
+const LEASES: i64 = 12;
 /// Calls of one source that a printed plan lists.
 const LISTED: usize = 40;
 
@@ -78,11 +81,14 @@ pub(crate) async fn ingest(
     }
     let warehouse = open_or_make(config).await?;
     let who = format!("{}-{}", std::process::id(), uuid::Uuid::new_v4());
-    let runner = Runner::new(&config.dir, warehouse.clone(), sources, who).with_lines(config.lines.clone());
+    let lease = SignedDuration::from_millis(LEASES * config.timing.lease_ms);
+    let runner = Runner::new(&config.dir, warehouse.clone(), sources, who)
+        .with_lease(lease)
+        .with_lines(config.lines.clone());
     let runner = Arc::new(runner);
-    let now = Timestamp::now();
+    let now = config.now();
     let wanted = match &args.source {
-        Some(_) => Some(date(args.game_date.as_deref().unwrap_or("TODAY"))?),
+        Some(_) => Some(date(args.game_date.as_deref().unwrap_or("TODAY"), config)?),
         None => None,
     };
     if args.plan {
@@ -100,7 +106,7 @@ pub(crate) async fn ingest(
                 return Err(unknown(source, &runner));
             }
             let work = async { runner.fetch(source, wanted, now, force).await.map_err(stage_failure) };
-            let report = recorded(&warehouse, "fetch", Some(wanted), work).await?;
+            let report = recorded(&warehouse, config, "fetch", Some(wanted), work).await?;
             out.either(&report, report_page)?;
             Ok(if report.is_clean() { Exit::Ok } else { Exit::Degraded })
         }
@@ -115,7 +121,7 @@ fn unknown(source: &str, runner: &Runner) -> Failure {
 
 /// Turns of all sources, each by itself, until a signal.
 async fn watch(runner: Arc<Runner>, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let now = Timestamp::now();
+    let now = config.now();
     for (name, plan) in runner.plans(None, now).await.map_err(stage_failure)? {
         out.say(plan_page(&name, &plan).trim_end());
     }
@@ -124,7 +130,7 @@ async fn watch(runner: Arc<Runner>, config: &Config, out: Output) -> Result<Exit
     let stop = CancellationToken::new();
     let mut turns = tokio::task::JoinSet::new();
     for name in runner.names() {
-        turns.spawn(turns_of(Arc::clone(&runner), name, out, stop.clone()));
+        turns.spawn(turns_of(Arc::clone(&runner), name, config.clock.clone(), out, stop.clone()));
     }
     turns.spawn(watch_health(Arc::clone(&runner), config.clone(), out, stop.clone()));
     let signal = stop_signal().await?;
@@ -141,16 +147,16 @@ async fn watch(runner: Arc<Runner>, config: &Config, out: Output) -> Result<Exit
 }
 
 /// One source, turn by turn. Nothing ends it but the stop: what goes wrong is said and tried again.
-async fn turns_of(runner: Arc<Runner>, name: String, out: Output, stop: CancellationToken) {
+async fn turns_of(runner: Arc<Runner>, name: String, clock: Clock, out: Output, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let now = Timestamp::now();
+        let now = clock.now();
         let next = match runner.turn(&name, now).await {
             Ok(report) => {
                 if tell(&report, out).is_err() {
                     // Nobody reads any more; the work goes on.
                     tracing::debug!("the report of `{name}` was not read");
                 }
-                runner.next_turn(&name, Timestamp::now()).await
+                runner.next_turn(&name, clock.now()).await
             }
             Err(error) => Err(error),
         };
@@ -158,10 +164,9 @@ async fn turns_of(runner: Arc<Runner>, name: String, out: Output, stop: Cancella
             out.say(&format!("source `{name}`: {error}"));
             now + AFTER_ERROR
         });
-        let pause = Duration::try_from(next.duration_since(Timestamp::now())).unwrap_or_default();
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+            () = clock.sleep_until(next) => {}
         }
     }
 }
@@ -170,7 +175,7 @@ async fn turns_of(runner: Arc<Runner>, name: String, out: Output, stop: Cancella
 async fn watch_health(runner: Arc<Runner>, config: Config, out: Output, stop: CancellationToken) {
     let mut told: Vec<String> = Vec::new();
     loop {
-        let now = Timestamp::now();
+        let now = config.now();
         let games_ahead = runner.games_ahead(now).await.unwrap_or(true);
         if let Ok(ledger) = LedgerFile::of(&config.dir).read().await {
             let lost = health(&runner.expected(), &ledger, now, games_ahead);
@@ -228,7 +233,7 @@ pub(crate) async fn publish_health(config: Config, stop: CancellationToken) {
         match LedgerFile::of(&config.dir).read().await {
             Err(error) => tracing::warn!("{error}"),
             Ok(ledger) => {
-                let now = Timestamp::now();
+                let now = config.now();
                 for source in &sources {
                     let (name, account) = (source.name().to_owned(), ledger.account(source.name()));
                     if let Some(at) = account.answered_at.or(account.since) {

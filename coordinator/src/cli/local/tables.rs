@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use jiff::Timestamp;
 use jiff::civil::Date;
 use models::Registry;
 use proto::league_time::parse_game_date;
@@ -16,7 +15,7 @@ use crate::config::Config;
 /// Opens the warehouse, making folder and file where there are none.
 pub(crate) async fn open_or_make(config: &Config) -> Result<Warehouse, Failure> {
     make_folders(config)?;
-    Warehouse::open(&config.warehouse, rules::contract()).await.map_err(failure)
+    open(config).await.map_err(failure)
 }
 
 /// Opens a warehouse that is there; a command that only reads makes none.
@@ -26,7 +25,12 @@ pub(crate) async fn open_existing(config: &Config) -> Result<Warehouse, Failure>
         let failure = Failure::new(Exit::NotFound, format!("there is no warehouse at `{}`", path.display()));
         return Err(failure.hint("`tipoff ingest PATH…` makes one; --dir or --warehouse names another"));
     }
-    Warehouse::open(&config.warehouse, rules::contract()).await.map_err(failure)
+    open(config).await.map_err(failure)
+}
+
+/// Opens the warehouse in the world whose time it is.
+pub(crate) async fn open(config: &Config) -> warehouse::Result<Warehouse> {
+    Warehouse::open_in(config.clock.world(), &config.warehouse, rules::contract()).await
 }
 
 /// The warehouse's sentence with its exit code.
@@ -49,8 +53,8 @@ pub(crate) fn stage_failure(error: pipeline::Error) -> Failure {
 }
 
 /// Reads a date of the command line.
-pub(crate) fn date(text: &str) -> Result<Date, Failure> {
-    parse_game_date(text, Timestamp::now()).map_err(Failure::usage)
+pub(crate) fn date(text: &str, config: &Config) -> Result<Date, Failure> {
+    parse_game_date(text, config.now()).map_err(Failure::usage)
 }
 
 /// The models of this build and of the configured folder, checked against the contract.

@@ -1,11 +1,12 @@
 //! One function for each call of design.md 10, grouped by who calls: operators ([`operate`]), readers ([`batches`],
-//! [`predictions`]), other programs ([`events`]), the machine room ([`workers`], [`meta`]).
+//! [`predictions`]), other programs ([`events`]), the machine room ([`workers`], [`runs`], [`meta`]).
 
 pub(crate) mod batches;
 pub(crate) mod events;
 pub(crate) mod meta;
 pub(crate) mod operate;
 pub(crate) mod predictions;
+pub(crate) mod runs;
 pub(crate) mod workers;
 
 use super::problem::ApiError;

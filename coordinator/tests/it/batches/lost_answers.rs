@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use coordinator::engine::{BatchDefaults, Clock, Context, ContextParts, Instance, LateSettings, run};
+use coordinator::clock::Clock;
+use coordinator::engine::{BatchDefaults, Context, ContextParts, Instance, LateSettings, run};
 use coordinator::service::{Service, ServiceError, StartOutcome};
 use models::Registry;
 use proto::{BatchId, EndState, LeaseId, OpenerToken, Slate, TicketId};

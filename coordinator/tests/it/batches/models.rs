@@ -56,7 +56,8 @@ fn incident_80_a_batch_ends_on_the_models_it_began_with() {
 
         // Only now does anybody work, with a shelf that has both.
         let context = &instance.context;
-        let predictor = workers::predictor(workers::Rulebook::default()).unwrap();
+        let predictor =
+            workers::predictor(workers::Rulebook::default(), Arc::new(jiff::Timestamp::now)).unwrap();
         let bell = Arc::clone(context);
         let work = WorkerContext::new(Arc::clone(&context.store), Arc::clone(&context.shelf), predictor)
             .on_closed(Arc::new(move |batch_id| bell.ring_finalizer(batch_id)));

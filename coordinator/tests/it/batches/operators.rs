@@ -81,7 +81,8 @@ pub(super) async fn complete_some(instance: &coordinator::engine::Instance, of_a
     };
     let now = instance.context.wall_clock();
     let Claimed::Chunk(chunk) = store.claim(&claim, now).await.unwrap() else { panic!("no jobs") };
-    let predictor = workers::ModelPredictor::new(workers::Rulebook::default(), jiff::Timestamp::now);
+    let predictor =
+        workers::ModelPredictor::new(workers::Rulebook::default(), std::sync::Arc::new(jiff::Timestamp::now));
     let set = instance.context.shelf.stock().only_set().unwrap();
     let mut done: Vec<Completion> = Vec::new();
     workers::predictor::predict_isolated(&predictor, &set, &chunk, &mut |result| match result {

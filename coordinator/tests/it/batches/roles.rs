@@ -47,7 +47,7 @@ fn incident_82_a_running_instance_takes_a_role_up_and_an_open_batch_keeps_its_mo
 
         // Only now does anybody work: with what the batch pinned, then with what is served.
         let context = &instance.context;
-        let predictor = workers::predictor(workers::Rulebook::default()).unwrap();
+        let predictor = workers::predictor(workers::Rulebook::default(), std::sync::Arc::new(jiff::Timestamp::now)).unwrap();
         let bell = std::sync::Arc::clone(context);
         let (store, shelf) = (std::sync::Arc::clone(&context.store), std::sync::Arc::clone(&context.shelf));
         let work = WorkerContext::new(store, shelf, predictor)

@@ -74,6 +74,62 @@ fn simulated_days_are_ingested_once_and_known_twice() {
 }
 
 #[test]
+fn a_stage_that_is_not_ready_is_refused_and_its_override_is_on_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| tipoff(folder.path(), args);
+    let simulate = ["simulate", "--out", "days", "--days", "9", "--games", "2", "--last-day", "2026-01-23"];
+    run(&simulate).exit(0);
+    let is_box = |name: &str| name.contains("box");
+    for file in fs::read_dir(folder.path().join("days")).unwrap().map(Result::unwrap) {
+        if is_box(&file.file_name().to_string_lossy()) {
+            fs::remove_file(file.path()).unwrap();
+        }
+    }
+    run(&["ingest", "days"]).exit(0);
+    let build = |more: &[&str]| run(&[&["features", "build", "--game-date", "2026-01-23"], more].concat());
+    assert!(build(&["--stage", "context"]).exit(0).out.contains("2 events"));
+    let refused = build(&["--stage", "features"]).exit(75);
+    assert!(refused.err.contains("box scores for 0 of") && refused.err.contains("--override-dependency"));
+    build(&["--override-dependency"]).exit(2);
+    assert_eq!(build(&["--stage", "predict"]).exit(2).out, "");
+    let forced = build(&["--stage", "features", "--override-dependency"]);
+    assert!(forced.out.contains("overridden: box scores for 0 of"), "{forced:?}");
+    let runs = run(&["runs", "--stage", "features"]).exit(0).out;
+    assert!(runs.contains("OVERRIDDEN: box scores for 0 of") && runs.contains("failed"), "{runs}");
+}
+
+#[test]
+fn a_world_with_a_clock_of_its_own_and_real_days_never_meet() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("clock"), "2026-01-24T12:00:00Z").unwrap();
+    let run = |is_simulated: bool, args: &[&str]| -> Said {
+        let mut command = command(folder.path());
+        if is_simulated {
+            command.env("TIPOFF_WORLD_CLOCK", "clock");
+        }
+        command.args(args).output().unwrap().into()
+    };
+    run(true, &["simulate", "--out", "days", "--days", "3", "--games", "2", "--last-day", "TODAY"]).exit(0);
+    run(false, &["ingest", "--dir", "real", "days"]).exit(0);
+    // The day's later looks are ahead of its clock.
+    let said = run(true, &["ingest", "--dir", "simulated", "days"]).exit(3);
+    assert!(said.out.contains("clock_ahead"), "{said:?}");
+    assert!(said.err.contains("this is a simulated world: it is 2026-01-24T12:00:00Z there"), "{said:?}");
+    let said = run(true, &["runs", "--dir", "real"]).exit(1);
+    assert!(
+        said.err.contains("is of real days") && said.err.contains("unset TIPOFF_WORLD_CLOCK"),
+        "{said:?}"
+    );
+    let said = run(false, &["ingest", "--dir", "simulated", "days"]).exit(1);
+    assert!(said.err.contains("is of a simulated world"), "{said:?}");
+    let doctor = run(true, &["doctor", "--dir", "simulated"]).exit(3);
+    assert!(doctor.out.contains("this is a simulated world, nothing in it is real"), "{}", doctor.out);
+    let slate = run(true, &["slate", "TODAY", "--dir", "simulated", "--json"]);
+    let slate: Value = serde_json::from_str(&slate.out).unwrap();
+    assert_eq!((&slate["game_date"], slate["games"].as_array().unwrap().len()), (&"2026-01-24".into(), 2));
+}
+
+#[test]
 fn what_was_refused_is_listed_shown_and_tried_again_and_names_are_given() {
     let folder = tempfile::tempdir().unwrap();
     let run = |args: &[&str]| tipoff(folder.path(), args);

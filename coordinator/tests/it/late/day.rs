@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
+use coordinator::clock::Clock;
 use coordinator::config::{Config, PoolSize};
-use coordinator::engine::{Clock, Follower, Instance, run};
+use coordinator::engine::{Follower, Instance, run};
 use jiff::Timestamp;
 use jiff::civil::Time;
 use pipeline::ingest::IngestOptions;
@@ -17,7 +18,7 @@ use proto::api::{BatchStatus, StartRequest};
 use proto::league_time::league_instant;
 use proto::trigger::TriggerKind;
 use serde_json::Value;
-use warehouse::Warehouse;
+use warehouse::{Warehouse, World};
 
 use crate::world::{self, small};
 
@@ -38,11 +39,20 @@ impl Day {
 
     /// The same with another first look.
     pub(crate) fn dawn_with(first_look: impl FnOnce(&Self) -> PathBuf) -> Self {
+        Self::begun(["05:00", "06:05"], first_look)
+    }
+
+    /// A day that begins in the night, with a look that says what the morning's will say.
+    pub(crate) fn night() -> Self {
+        Self::begun(["01:00", "01:30"], |day| day.odds(|_, _| ()))
+    }
+
+    fn begun([begin, looked]: [&str; 2], first_look: impl FnOnce(&Self) -> PathBuf) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let options = SimOptions { injured: 0, ..small() };
         let report = pipeline::simulate::days(&options, &dir.path().join("files")).unwrap();
         let day = Self { dir, report, clock: Arc::default() };
-        day.set("05:00");
+        day.set(begin);
         // First, because it writes a file of this time.
         let first_name = day.first_name();
         let first_look = first_look(&day);
@@ -53,9 +63,9 @@ impl Day {
         before.push(day.injury_report(&first_name, "", "available"));
         tokio::runtime::Runtime::new().unwrap().block_on(async {
             let url = format!("sqlite:{}", day.dir.path().join("warehouse.db").display()).parse().unwrap();
-            let warehouse = Warehouse::open(&url, rules::contract()).await.unwrap();
+            let warehouse = Warehouse::open_in(World::Simulated, &url, rules::contract()).await.unwrap();
             day.bring(&warehouse, &before).await;
-            day.set("06:05");
+            day.set(looked);
             day.bring(&warehouse, &[first_look]).await;
             let (date, now) = (day.report.last_day, day.now());
             pipeline::features::build_range(&warehouse, date, date, now, |_, _| ()).await.unwrap();
@@ -88,9 +98,26 @@ impl Day {
 
     /// Sets the league's wall clock on the day.
     pub(crate) fn set(&self, time: &str) {
+        self.set_instant(self.at(time));
+    }
+
+    /// An instant of the day.
+    pub(crate) fn at(&self, time: &str) -> Timestamp {
         let time: Time = time.parse().unwrap();
-        let at = league_instant(self.report.last_day.to_datetime(time));
+        league_instant(self.report.last_day.to_datetime(time))
+    }
+
+    /// Sets the clock of this process and of those that read it from the file.
+    pub(crate) fn set_instant(&self, at: Timestamp) {
         self.clock.store(at.as_millisecond(), Ordering::Relaxed);
+        // Replaced as a whole: nobody reads half an instant.
+        fs::write(self.dir.path().join("clock.new"), at.to_string()).unwrap();
+        fs::rename(self.dir.path().join("clock.new"), self.clock_file()).unwrap();
+    }
+
+    /// The clock of this day for other processes.
+    pub(crate) fn clock_file(&self) -> PathBuf {
+        self.dir.path().join("clock")
     }
 
     async fn bring(&self, warehouse: &Warehouse, files: &[PathBuf]) {
@@ -114,9 +141,9 @@ impl Day {
         config.state = state::StateUrl::Memory;
         config.workers = PoolSize::Fixed(workers);
         config.watch_every = None;
+        config.clock = Clock::Set(Arc::clone(&self.clock));
         run(async {
-            let clock = Clock::Set(Arc::clone(&self.clock));
-            let instance = Instance::start_at(&config, clock).await.unwrap();
+            let instance = Instance::start(&config).await.unwrap();
             let answer = test(&instance, &config).await;
             instance.stop(Duration::from_secs(1)).await;
             answer

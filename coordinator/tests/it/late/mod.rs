@@ -2,5 +2,7 @@
 
 mod day;
 mod events;
+mod processes;
 mod replay;
+mod vendor;
 mod watched;

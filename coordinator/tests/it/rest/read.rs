@@ -211,6 +211,37 @@ fn what_went_nowhere_is_shown() {
 }
 
 #[test]
+fn one_stage_is_run_again_and_its_run_is_listed() {
+    let world = World::new(&small());
+    let config = world.config(|_| {});
+    world.with_instance(&config, async |instance| {
+        let api = Api::of(instance, &config);
+        let day = world.report.last_day.to_string();
+        for (stage, figure) in [("context", "/events"), ("features", "/build/rows")] {
+            let body = serde_json::json!({"stage": stage, "game_date": day});
+            let run: Value = api.post("/runs", &body).await.read(200);
+            assert_eq!((&run["stage"], &run["status"]), (&stage.into(), &"success".into()), "{run:#}");
+            assert!(run["counts"].pointer(figure).and_then(Value::as_u64).is_some_and(|n| n > 0), "{run:#}");
+            let listed: Value = api.get(&format!("/runs?stage={stage}&limit=1")).await.read(200);
+            for field in ["run_id", "stage", "game_date", "status", "counts"] {
+                assert_eq!(listed["rows"][0][field], run[field]);
+            }
+        }
+        let unknown = serde_json::json!({"stage": "predict", "game_date": day});
+        let problem: Problem = api.post("/runs", &unknown).await.read(422);
+        assert_eq!(problem.field.as_deref(), Some("stage"));
+        // No schedule reaches so far.
+        let late = serde_json::json!({"stage": "context", "game_date": "2031-01-01"});
+        let problem: Problem = api.post("/runs", &late).await.read(503);
+        assert!(problem.detail.contains("override_dependency"), "{problem:?}");
+        let late =
+            serde_json::json!({"stage": "context", "game_date": "2031-01-01", "override_dependency": true});
+        let run: Value = api.post("/runs", &late).await.read(200);
+        assert!(run["counts"]["overridden"][0].as_str().unwrap().contains("no ingested schedule"), "{run:#}");
+    });
+}
+
+#[test]
 fn coverage_is_read_day_by_day_and_a_wrong_range_is_refused() {
     let world = World::new(&small());
     let config = world.config(|_| {});

@@ -19,6 +19,7 @@ use super::{Buyer, Done, Request, piece};
 use crate::cli::failure::Failure;
 use crate::cli::local::tables::failure;
 use crate::cli::progress::ProgressLine;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::engine::Instance;
 use crate::service::{Service, ServiceError, StartOutcome};
@@ -39,6 +40,8 @@ struct Backfill<'a> {
     buyer: Option<&'a Buyer>,
     purse: Purse,
     request: &'a Request,
+    /// Of the world; claims go by the machine's.
+    clock: Clock,
     ttl: SignedDuration,
     done: Mutex<Done>,
     finished: AtomicU64,
@@ -82,6 +85,7 @@ pub(super) async fn carry_out(
         buyer,
         purse: request.credits.map_or_else(Purse::default, Purse::of),
         request,
+        clock: config.clock.clone(),
         ttl: SignedDuration::from_millis(config.timing.lease_ms),
         done: Mutex::default(),
         finished: AtomicU64::new(0),
@@ -203,7 +207,7 @@ impl Backfill<'_> {
     async fn lines(&self, date: Date, before: Option<&str>) -> Result<serde_json::Value, Trouble> {
         let upstream = |sentence: String| Trouble { class: ErrorClass::Upstream, sentence };
         let runner = &self.buyer.ok_or_else(|| "no source is configured".to_owned())?.runner;
-        let now = Timestamp::now();
+        let now = self.clock.now();
         if let Some(gone) = before {
             runner.take_over(odds_api::NAME, gone, date, now).await.map_err(|e| upstream(e.to_string()))?;
         }
@@ -217,7 +221,7 @@ impl Backfill<'_> {
     }
 
     async fn features(&self, date: Date) -> Result<serde_json::Value, String> {
-        let (warehouse, now) = (self.warehouse.clone(), Timestamp::now());
+        let (warehouse, now) = (self.warehouse.clone(), self.clock.now());
         // Arithmetic for a second: the thread that renews the claim shall not do it.
         let build = tokio::task::spawn_blocking(move || {
             let build = pipeline::features::build_range(&warehouse, date, date, now, |_, _| ());

@@ -20,12 +20,13 @@ use pipeline::sources::credits::CreditLimits;
 use pipeline::sources::odds_api::{self, OddsApi, OddsApiConfig};
 use pipeline::sources::past::PastNeed;
 use pipeline::sources::{Runner, Source};
-use proto::Slate;
 use proto::league_time::league_date;
+use proto::{Market, Slate};
 use warehouse::claims::Piece;
 use warehouse::{RunRecord, Warehouse};
 
 use self::carry::carry_out;
+use super::coverage::unseen;
 use super::run::recorded;
 use super::tables::{date, failure, open_or_make, stage_failure};
 use crate::cli::exit::Exit;
@@ -124,6 +125,8 @@ struct Plan {
     dates: Vec<DatePlan>,
     /// Days with games on which no snapshot was taken.
     without_snapshot: Vec<Date>,
+    /// More of them, by market, on which others were seen.
+    without_market: BTreeMap<Market, Vec<Date>>,
     /// Raw files that are read; what is known of them is not read twice.
     files: Vec<PathBuf>,
     /// What is asked at the vendor of lines, when anything is.
@@ -160,8 +163,8 @@ struct Done {
 }
 
 impl BackfillArgs {
-    fn request(&self) -> Result<Request, Failure> {
-        let (from, to) = (date(&self.from)?, date(&self.to)?);
+    fn request(&self, config: &Config) -> Result<Request, Failure> {
+        let (from, to) = (date(&self.from, config)?, date(&self.to, config)?);
         check_range(from, to).map_err(stage_failure)?;
         let wants = |name: &str| self.what.iter().any(|what| what == name);
         let is_done = |step: &Step| wants(step.as_str()) && (*step != Step::Lines || self.files.is_empty());
@@ -226,7 +229,7 @@ fn odds_as_asked(mut odds: OddsApiConfig, before_tip: &[u32], credits: Option<i6
 
 /// `tipoff backfill`.
 pub(crate) async fn backfill(args: &BackfillArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let request = args.request()?;
+    let request = args.request(config)?;
     let warehouse = open_or_make(config).await?;
     let reads_files = args.what.iter().any(|what| what == "lines");
     let files = if reads_files { args.files.clone() } else { Vec::new() };
@@ -238,10 +241,10 @@ pub(crate) async fn backfill(args: &BackfillArgs, config: &Config, out: Output) 
     }
     if !files.is_empty() {
         let read = async {
-            let options = config.ingest_options(Timestamp::now());
+            let options = config.ingest_options();
             ingest::run(&warehouse, &files, options, |_| ()).await.map_err(stage_failure)
         };
-        let report = recorded(&warehouse, "ingest", None, read).await?;
+        let report = recorded(&warehouse, config, "ingest", None, read).await?;
         let new: u64 = report.files.iter().map(|file| file.new).sum();
         out.say(&format!("read {} files: {new} rows are new", report.files.len()));
     }
@@ -293,6 +296,7 @@ async fn plan(
         credits: needed(&dates).map(|need| need.credits).sum(),
         dates,
         without_snapshot: report.without_snapshot,
+        without_market: report.without_market,
         files,
         lines,
     })
@@ -346,19 +350,16 @@ fn page(plan: &Plan) -> String {
         ]
     });
     let steps: usize = plan.dates.iter().map(|date| date.steps.len()).sum();
-    let none = match plan.without_snapshot.as_slice() {
-        [] => "none".to_owned(),
-        dates => dates.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-    };
     let asked = plan.lines.as_ref().map(lines_page).unwrap_or_default();
     format!(
         "{} to {}: {steps} steps on {} dates; {} raw files or folders; {} credits\n{asked}\
-         days with games and no snapshot: {none}\n\n{}\n",
+         {}\n\n{}\n",
         plan.from,
         plan.to,
         plan.dates.iter().filter(|date| !date.steps.is_empty()).count(),
         plan.files.len(),
         plan.credits,
+        unseen(&plan.without_snapshot, &plan.without_market),
         table(&["date", "games", "with lines", "does", "leaves"], &[1, 2], rows)
     )
 }

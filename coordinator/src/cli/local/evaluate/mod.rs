@@ -87,7 +87,7 @@ struct Evaluation {
 
 /// `tipoff models evaluate`.
 pub(crate) async fn evaluate(args: &EvaluateArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let (from, to) = (date(&args.from)?, date(&args.to)?);
+    let (from, to) = (date(&args.from, config)?, date(&args.to, config)?);
     if to < from {
         return Err(Failure::usage(format!("--to {to} is before --from {from}")));
     }

@@ -95,7 +95,7 @@ pub(super) struct Pair {
 
 /// `tipoff features show`.
 pub(crate) async fn show(args: &ShowArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let day = date(&args.game_date)?;
+    let day = date(&args.game_date, config)?;
     let player = player(&args.player)?;
     let warehouse = open_existing(config).await?;
     let row = row_of(&warehouse, &player, day).await?;
@@ -145,12 +145,11 @@ fn shown(row: &FeatureRow) -> Shown {
 
 /// `tipoff features diff`.
 pub(crate) async fn diff(args: &DiffArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let first = date(&args.game_date)?;
+    let first = date(&args.game_date, config)?;
     let only = args.player.as_deref().map(player).transpose()?;
     let warehouse = open_existing(config).await?;
     let Some(other) = &args.other else {
-        let mut found =
-            look::diff_builds(&warehouse, first, Timestamp::now()).await.map_err(stage_failure)?;
+        let mut found = look::diff_builds(&warehouse, first, config.now()).await.map_err(stage_failure)?;
         if let Some(only) = &only {
             found.differences.retain(|difference| difference.player_lookup == *only);
         }
@@ -159,7 +158,7 @@ pub(crate) async fn diff(args: &DiffArgs, config: &Config, out: Output) -> Resul
         out.either(&found, pages::builds)?;
         return Ok(if is_same { Exit::Ok } else { Exit::Degraded });
     };
-    let second = date(other)?;
+    let second = date(other, config)?;
     let Some(only) = only else {
         let one = look::check(&warehouse, first, first).await.map_err(stage_failure)?;
         let two = look::check(&warehouse, second, second).await.map_err(stage_failure)?;
@@ -182,8 +181,8 @@ pub(crate) async fn diff(args: &DiffArgs, config: &Config, out: Output) -> Resul
 
 /// `tipoff features check`.
 pub(crate) async fn check(args: &CheckArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let from = date(&args.from)?;
-    let to = args.to.as_deref().map(date).transpose()?.unwrap_or(from);
+    let from = date(&args.from, config)?;
+    let to = args.to.as_deref().map(|to| date(to, config)).transpose()?.unwrap_or(from);
     let warehouse = open_existing(config).await?;
     let report = look::check(&warehouse, from, to).await.map_err(stage_failure)?;
     if report.rows == 0 {

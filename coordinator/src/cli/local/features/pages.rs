@@ -3,6 +3,7 @@
 use jiff::civil::Date;
 use pipeline::features::BuildReport;
 use pipeline::features::look::{BuildDifference, CheckReport};
+use pipeline::stages::StageReport;
 use rules::columns::Column;
 
 use super::look::{Pair, Shown};
@@ -11,6 +12,18 @@ use crate::cli::render::number;
 
 /// Differences are listed up to here; all are counted.
 const MAX_LISTED: usize = 200;
+
+/// What one stage did.
+pub(super) fn stage(report: &StageReport, date: Date) -> String {
+    let mut page = match (&report.build, report.events) {
+        (Some(report), _) => build(report),
+        (None, events) => {
+            format!("the context of {} events of {date} was derived again\n", events.unwrap_or(0))
+        }
+    };
+    page.extend(report.overridden.iter().map(|why| format!("overridden: {why}\n")));
+    page
+}
 
 /// What a build did.
 pub(super) fn build(report: &BuildReport) -> String {

@@ -53,7 +53,7 @@ struct Compared {
 
 /// `tipoff models compare`.
 pub(super) async fn compare(args: &CompareArgs, config: &Config, out: Output) -> Result<Exit, Failure> {
-    let (from, to) = (date(&args.from)?, date(&args.to)?);
+    let (from, to) = (date(&args.from, config)?, date(&args.to, config)?);
     if to < from {
         return Err(Failure::usage(format!("--to {to} is before --from {from}")));
     }

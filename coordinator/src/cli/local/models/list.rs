@@ -1,6 +1,5 @@
 //! `tipoff models list`: what this build and folder can answer with.
 
-use jiff::Timestamp;
 use proto::Role;
 use proto::league_time::league_date;
 
@@ -15,7 +14,7 @@ use crate::service::{Models, models_of};
 /// `tipoff models list`.
 pub(super) fn list(config: &Config, out: Output) -> Result<Exit, Failure> {
     let registry = load_models(config);
-    let models = models_of(&registry, league_date(Timestamp::now()));
+    let models = models_of(&registry, league_date(config.now()));
     out.either(&models, page)?;
     let refused = &models.refused;
     if models.models.is_empty() {

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
+use jiff::ToSpan;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
 use models::{Model, Registry};
 use proto::league_time::league_date;
 use proto::{Market, Role, SystemId};
@@ -110,13 +110,13 @@ pub(super) async fn promote(args: &PromoteArgs, config: &Config, out: Output) ->
         refusal = (!args.force).then(|| refused(&change, &observed)).flatten();
     }
     if let Some(refusal) = refusal {
-        return Err(refuse(&warehouse, &change, refusal, args.sure, out).await);
+        return Err(refuse(&warehouse, config, &change, refusal, args.sure, out).await);
     }
     if !agreed(&change, args.sure, out)? {
         return Ok(Exit::Ok);
     }
     let work = async { apply(folder, &change).map(|()| change.for_the_record()) };
-    recorded(&warehouse, STAGE, None, work).await?;
+    recorded(&warehouse, config, STAGE, None, work).await?;
     done(change, folder, out)
 }
 
@@ -157,11 +157,11 @@ async fn gather(
     model: &Model,
 ) -> Result<Observed, Failure> {
     let to = match &args.to {
-        Some(text) => date(text)?,
-        None => league_date(Timestamp::now()).saturating_sub(1.day()),
+        Some(text) => date(text, config)?,
+        None => league_date(config.now()).saturating_sub(1.day()),
     };
     let from = match &args.from {
-        Some(text) => date(text)?,
+        Some(text) => date(text, config)?,
         None => first_day(to, model.card.training.map(|window| window.end), args.refits.is_some()),
     };
     if to < from {
@@ -241,6 +241,7 @@ fn refused(change: &Change, observed: &Observed) -> Option<Failure> {
 /// A refusal is recorded too, unless nothing was meant to be done.
 async fn refuse(
     warehouse: &Warehouse,
+    config: &Config,
     change: &Change,
     refusal: Failure,
     sure: Sure,
@@ -258,7 +259,7 @@ async fn refuse(
     let (exit, hints) = (refusal.exit, refusal.hints.clone());
     let message = refusal.message.clone();
     let work = async { Err::<Change, _>(Failure::new(exit, format!("{message}: {sentences}"))) };
-    match recorded(warehouse, STAGE, None, work).await {
+    match recorded(warehouse, config, STAGE, None, work).await {
         // What is said has a line for each gate; the record has one sentence.
         Err(recorded) if recorded.exit == exit => Failure { exit, message, hints },
         Err(error) => error,
@@ -324,7 +325,7 @@ mod tests {
             training_start: Some(window.start),
             training_end: Some(end),
             card: String::new(),
-            first_seen_at: Timestamp::UNIX_EPOCH,
+            first_seen_at: jiff::Timestamp::UNIX_EPOCH,
         };
         let itself = row(&model.pin.sha256, window.end);
         let older = row("an older one", window.end.saturating_sub(7.days()));

@@ -168,7 +168,7 @@ pub(super) async fn disable(args: &DisableArgs, config: &Config, out: Output) ->
     }
     let warehouse = open_or_make(config).await?;
     let work = async { apply(folder, &change).map(|()| change.for_the_record()) };
-    recorded(&warehouse, STAGE, None, work).await?;
+    recorded(&warehouse, config, STAGE, None, work).await?;
     done(change, folder, out)
 }
 
