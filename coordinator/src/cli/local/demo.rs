@@ -111,7 +111,6 @@ fn write_page(path: &Path, report: &SimReport) -> Result<(), Failure> {
 
 /// Files into tables, tables into features. Doing it again changes nothing.
 async fn prepare(league: &SimReport, config: &Config, out: Output) -> Result<(), Failure> {
-    let now = config.now();
     let warehouse = open_or_make(config).await?;
     let files: Vec<PathBuf> = league.files.iter().chain(&league.late_files).cloned().collect();
     let report =
@@ -120,7 +119,8 @@ async fn prepare(league: &SimReport, config: &Config, out: Output) -> Result<(),
         report.files.iter().fold((0, 0), |(read, new), file| (read + file.read, new + file.new));
     out.say(&format!("ingested {} files: {read} rows read, {new} new", report.files.len()));
     let day = league.last_day;
-    let build = async { build_range(&warehouse, day, day, now, |_, _| {}).await.map_err(stage_failure) };
+    let build =
+        async { build_range(&warehouse, day, day, config.now(), |_, _| {}).await.map_err(stage_failure) };
     let built = recorded(&warehouse, config, "features", Some(day), build).await?;
     out.say(&format!("built features: {} rows for {day}", built.rows));
     warehouse.close().await;
