@@ -180,6 +180,7 @@ struct Writer {
     rows: u64,
     people_changed: bool,
     options: IngestOptions,
+    /// Games or their closing lines: what follows from a tip-off is looked at.
     games_changed: bool,
     /// Events with new quotes.
     touched: Touched,
@@ -220,7 +221,7 @@ impl Writer {
         let (games, implied) = fit_games(known, chunk.games, chunk.implied_games);
         known.teams.learn(&chunk.teams.rows);
         self.people_changed |= !chunk.player_games.rows.is_empty() || !chunk.aliases.rows.is_empty();
-        self.games_changed |= !games.rows.is_empty();
+        self.games_changed |= !games.rows.is_empty() || !chunk.game_lines.rows.is_empty();
 
         let mut quotes = Quotes::default();
         for event in chunk.events {

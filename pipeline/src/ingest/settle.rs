@@ -11,6 +11,7 @@ use proto::{GameKey, Market, PlayerLookup};
 use rules::lines::{BookLine, LinePolicy, LineSummary, minutes_before_tip, summarise, tags};
 use warehouse::{EventSnapshot, IngestTransaction, MainQuote, SummaryRow};
 
+use super::facts::closing;
 use crate::error::Result;
 
 /// Which snapshots of an event changed.
@@ -60,6 +61,8 @@ pub(crate) async fn settle(tx: &mut IngestTransaction, touched: &Touched, policy
         let has_moved =
             snapshots.iter().any(|s| s.minutes_before_tip != minutes_before_tip(s.snapshot_at, tip));
         retag(tx, event_id, &snapshots, tip).await?;
+        // Its source knows dates only: the moment follows from the tip-off, whichever came first.
+        tx.close_before(*game, closing::SOURCE, tip).await?;
         let changed = if has_moved { &Snapshots::All } else { changed };
         if *changed == Snapshots::All {
             tx.drop_summaries_from(event_id, tip).await?;

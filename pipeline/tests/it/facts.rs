@@ -1,6 +1,6 @@
 //! Schedules, box scores, injuries and the rest, as they stand in the tables.
 
-use crate::fixtures::{ALIASES, BOX, SCHEDULE, World};
+use crate::fixtures::{ALIASES, BOX, SCHEDULE, World, book, event, market, pair, world};
 
 #[tokio::test]
 async fn a_schedule_gives_games_with_their_tip_off() {
@@ -100,6 +100,33 @@ season,date,regular,playoffs,away,home,score_away,score_home,whos_favored,spread
         "20240321_NYK_UTA|-3||2024-03-21T04:00:00.000000Z",
     ];
     assert_eq!(found, wanted);
+}
+
+/// The source knows dates only, so its moment follows from the tip-off: the earlier one, whichever file came first.
+#[tokio::test]
+async fn a_closing_line_stands_before_the_earlier_tip_off() {
+    let text = "\
+season,date,regular,playoffs,away,home,score_away,score_home,whos_favored,spread,total
+2024,2024-03-29,True,False,gs,cha,110,100,away,7.5,221.5
+";
+    let quote = book(
+        "draftkings",
+        &[market("player_points", "2024-03-29T20:00:00Z", &[pair("Aaron Ace", "24.5", "-110", "-110")])],
+    );
+    let early = event("e1", &[quote]).replace("T23:10:00Z", "T22:40:00Z");
+    let odds = format!(r#"{{"timestamp":"2024-03-29T20:00:00Z","data":{early}}}"#);
+    for closing_first in [true, false] {
+        let world = world().await;
+        let mut files = [("closing.csv", text), ("odds.json", odds.as_str())];
+        if !closing_first {
+            files.reverse();
+        }
+        for (name, content) in files {
+            world.take(name, content).await;
+        }
+        let found = world.sql("SELECT snapshot_at, total FROM game_lines").await;
+        assert_eq!(found, ["2024-03-29T22:39:59.000000Z|221.5"], "closing first: {closing_first}");
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 //! They are written in the transaction of the quotes themselves, so no reader ever sees quotes without them. What they
 //! say is decided elsewhere; here they are read and written, event by event.
 
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use proto::{GameKey, Line, Market, PlayerLookup, Price, QuoteTag};
 
 use super::IngestTransaction;
@@ -194,7 +194,22 @@ impl IngestTransaction {
         Ok(())
     }
 
-    /// Events whose games this file changed: their tip-off may be another now.
+    /// Moves the lines with which a source says a game closed to the moment before its tip-off, where they stand later.
+    pub async fn close_before(&mut self, game: GameKey, source: &str, tip: Timestamp) -> Result<()> {
+        let just_before = tip.saturating_sub(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MIN);
+        sqlx::query(include_str!("../../sql/close_before.sql"))
+            .bind(game.to_string())
+            .bind(source)
+            .bind(text::instant(tip))
+            .bind(text::instant(just_before))
+            .bind(text::instant(self.stamp.ingested_at))
+            .execute(&mut *self.tx)
+            .await
+            .doing("move a closing line before tip-off")?;
+        Ok(())
+    }
+
+    /// Events whose games or closing lines this file changed: what is derived from their tip-off may be another now.
     pub async fn events_of_changed_games(&mut self) -> Result<Vec<(String, GameKey)>> {
         let args =
             Args::default().with(text::instant(self.stamp.ingested_at)).with(self.stamp.source_file.clone());

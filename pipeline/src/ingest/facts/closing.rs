@@ -13,8 +13,8 @@ use crate::season::likely_phase;
 
 /// Name of the consensus in the column of the books.
 const BOOK: &str = "closing";
-/// Name of the source.
-const SOURCE: &str = "closing_lines";
+/// Name of the source. Its lines stand just before tip-off, and move with it.
+pub(crate) const SOURCE: &str = "closing_lines";
 
 columns!(struct Columns {
     season = "season",
