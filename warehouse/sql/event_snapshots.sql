@@ -1,5 +1,5 @@
 -- $1 event
-SELECT market, snapshot_at, max(commence_time), CASE WHEN count(tag) = count(*) THEN min(tag) END,
+SELECT market, snapshot_at, min(commence_time), CASE WHEN count(tag) = count(*) THEN min(tag) END,
     min(minutes_before_tip),
     min(COALESCE(tag, '')) = max(COALESCE(tag, '')) AND min(minutes_before_tip) = max(minutes_before_tip)
 FROM lines

@@ -18,8 +18,9 @@ newest AS (
 SELECT n.event_id,
     (SELECT l.game_id FROM lines l
      WHERE l.game_date = $1 AND l.event_id = n.event_id AND l.snapshot_at = n.snapshot_at LIMIT 1),
-    (SELECT l.commence_time FROM lines l
-     WHERE l.game_date = $1 AND l.event_id = n.event_id AND l.snapshot_at = n.snapshot_at LIMIT 1)
+    -- Two files may describe one snapshot: the earlier time counts, here as in `event_snapshots.sql`.
+    (SELECT min(l.commence_time) FROM lines l
+     WHERE l.game_date = $1 AND l.event_id = n.event_id AND l.snapshot_at = n.snapshot_at)
 FROM newest n
 WHERE n.snapshot_at IS NOT NULL
 ORDER BY n.event_id

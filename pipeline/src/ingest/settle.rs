@@ -54,9 +54,8 @@ impl Touched {
 pub(crate) async fn settle(tx: &mut IngestTransaction, touched: &Touched, policy: &LinePolicy) -> Result<()> {
     for (event_id, (game, changed)) in &touched.events {
         let snapshots = tx.snapshots_of(event_id).await?;
-        let Some(newest) = snapshots.iter().max_by_key(|s| s.snapshot_at) else { continue };
-        let scheduled = tx.tip_off_of(*game).await?;
-        let tip = scheduled.map_or(newest.commence_time, |at| at.min(newest.commence_time));
+        let Some(commence) = newest_commence(&snapshots) else { continue };
+        let tip = tx.tip_off_of(*game).await?.map_or(commence, |scheduled| scheduled.min(commence));
         // The vendor may have told another tip-off than before: then everything of the event follows.
         let has_moved =
             snapshots.iter().any(|s| s.minutes_before_tip != minutes_before_tip(s.snapshot_at, tip));
@@ -79,6 +78,12 @@ pub(crate) async fn settle(tx: &mut IngestTransaction, touched: &Touched, policy
         tx.put_summaries(&summaries(event_id, *game, tip, &quotes, policy)).await?;
     }
     Ok(())
+}
+
+/// When the event begins by its newest snapshot; of two markets that differ the earlier.
+fn newest_commence(snapshots: &[EventSnapshot]) -> Option<Timestamp> {
+    let newest = snapshots.iter().map(|s| s.snapshot_at).max()?;
+    snapshots.iter().filter(|s| s.snapshot_at == newest).map(|s| s.commence_time).min()
 }
 
 /// Gives each snapshot of each market its tag and minutes where it does not have them.
