@@ -5,4 +5,4 @@ FROM (
     UNION
     SELECT game_date, game_id FROM game_lines WHERE ingested_at = $1 AND source_file = $2
 ) g
-CROSS JOIN lines l ON l.game_date = g.game_date AND l.game_id = g.game_id
+JOIN lines l ON l.game_date = g.game_date AND l.game_id = g.game_id

@@ -19,6 +19,7 @@ SELECT g.player_lookup, g.player_name, g.team, g.game_date,
         LIMIT 10
     ) h)
 FROM latest l
-CROSS JOIN player_games g ON g.player_lookup = l.player_lookup AND g.game_date = l.last_date
-WHERE l.last_date >= $2 AND g.team IN (SELECT team FROM playing)
+CROSS JOIN player_games g
+WHERE g.player_lookup = l.player_lookup AND g.game_date = l.last_date
+    AND l.last_date >= $2 AND g.team IN (SELECT team FROM playing)
 ORDER BY g.player_lookup

@@ -136,20 +136,22 @@ SELECT p.prediction_id, l.batch_id, p.generation, l.sport, p.game_date, p.game_i
     CASE WHEN a.generation IS NULL AND p.invalidation_reason IS NULL THEN (
         SELECT n.prediction_id
         FROM batches b
-        CROSS JOIN published_predictions n ON n.game_date = b.game_date AND n.generation = b.generation
-            AND n.game_id = p.game_id AND n.player_lookup = p.player_lookup AND n.market = p.market
+        CROSS JOIN published_predictions n
+        WHERE n.game_date = b.game_date AND n.generation = b.generation AND n.game_id = p.game_id
+            AND n.player_lookup = p.player_lookup AND n.market = p.market
             AND n.system_id = p.system_id
-        WHERE b.sport = l.sport AND b.game_date = p.game_date AND b.generation > p.generation
+            AND b.sport = l.sport AND b.game_date = p.game_date AND b.generation > p.generation
         ORDER BY b.generation
         LIMIT 1
     ) END AS superseded_by,
     CASE WHEN a.generation IS NULL AND p.invalidation_reason IS NULL THEN (
         SELECT b.decided_at
         FROM batches b
-        CROSS JOIN published_predictions n ON n.game_date = b.game_date AND n.generation = b.generation
-            AND n.game_id = p.game_id AND n.player_lookup = p.player_lookup AND n.market = p.market
+        CROSS JOIN published_predictions n
+        WHERE n.game_date = b.game_date AND n.generation = b.generation AND n.game_id = p.game_id
+            AND n.player_lookup = p.player_lookup AND n.market = p.market
             AND n.system_id = p.system_id
-        WHERE b.sport = l.sport AND b.game_date = p.game_date AND b.generation > p.generation
+            AND b.sport = l.sport AND b.game_date = p.game_date AND b.generation > p.generation
         ORDER BY b.generation
         LIMIT 1
     ) END AS superseded_at,
