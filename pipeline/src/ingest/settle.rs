@@ -60,8 +60,10 @@ pub(crate) async fn settle(tx: &mut IngestTransaction, touched: &Touched, policy
         let has_moved =
             snapshots.iter().any(|s| s.minutes_before_tip != minutes_before_tip(s.snapshot_at, tip));
         retag(tx, event_id, &snapshots, tip).await?;
-        // Its source knows dates only: the moment follows from the tip-off, whichever came first.
-        tx.close_before(*game, closing::SOURCE, tip).await?;
+        // The source of closing lines knows dates only, so their moment is nominal: before every tip-off that was ever told, or
+        // whoever knows only an earlier one would not see them.
+        let earliest = snapshots.iter().map(|s| s.commence_time).min().map_or(tip, |told| told.min(tip));
+        tx.close_before(*game, closing::SOURCE, earliest).await?;
         let changed = if has_moved { &Snapshots::All } else { changed };
         if *changed == Snapshots::All {
             tx.drop_summaries_from(event_id, tip).await?;
