@@ -15,4 +15,3 @@ pub mod config;
 pub mod engine;
 pub mod rest;
 pub mod service;
-mod spread;

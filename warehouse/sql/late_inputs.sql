@@ -1,5 +1,6 @@
 -- $1 built at, $2 results strictly before, $3 the slate's date, $4 as of.
--- Usually there are none: `|| ''` and `+` keep the indexes of dates and players out, so that the ingest index finds that at once.
+-- Usually there are none: `|| ''` and `+` keep the indexes of dates and players out, so that the ingest index finds that
+-- at once.
 SELECT 'player ' || player_lookup, max(ingested_at)
 FROM player_games
 WHERE ingested_at > $1 AND game_date || '' < $2

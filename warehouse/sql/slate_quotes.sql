@@ -1,7 +1,8 @@
 -- $1 event, $2 market, $3 as of (inclusive), $4 tip-off (exclusive).
 -- Each book's newest and earliest snapshot of a player, found by a walk along the primary key, then fetched by it:
 -- CROSS JOIN keeps SQLite from walking every quote of the event instead. One list for the whole event, not even sorted by
--- player, and of the openings only the main quotes: handing over ten thousand rows of a dozen values cost three times as much as finding them.
+-- player, and of the openings only the main quotes: handing over ten thousand rows of a dozen values cost three times as
+-- much as finding them.
 WITH seen AS (
     SELECT player_lookup, book, max(snapshot_at) AS newest, min(snapshot_at) AS opening
     FROM lines

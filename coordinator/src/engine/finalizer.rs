@@ -14,6 +14,7 @@ use proto::{BatchId, ModelPin, Receipt, RunMode, TicketId};
 use protocol::Closing;
 use protocol::finalizer::{Action, Event, Exit, Finalizer as Machine};
 use protocol::ops::{EndAnswer, StagedJob};
+use rayon::prelude::*;
 use state::StoreError;
 use warehouse::PublicationHead;
 
@@ -21,11 +22,12 @@ use super::context::Context;
 use super::gather::{EndedJob, read_staged};
 use super::health;
 use super::supervisor::{FinalizerStopped, Supervisor};
-use crate::spread;
 
 const MAILBOX: usize = 16;
 const TICK: Duration = Duration::from_millis(100);
 const PAGE: usize = 500;
+/// Records below which another core costs more than it saves.
+const PER_CORE: usize = 32;
 
 /// One attempt at finalizing one batch.
 pub(crate) struct Finalizer {
@@ -154,8 +156,10 @@ impl Work {
         let mut from = 0;
         loop {
             let page: Vec<StagedJob> = store.staged(&self.batch_id, from, PAGE).await?;
-            for read in spread::map(&page, |staged| read_staged(staged, self.context.contract)) {
-                match read {
+            let read = |staged: &StagedJob| read_staged(staged, self.context.contract);
+            let read: Vec<_> = page.par_iter().with_min_len(PER_CORE).map(read).collect();
+            for ended in read {
+                match ended {
                     Ok(ended) => gathered.push(ended),
                     Err(error) => return Ok(Event::Unreadable(error.to_string())),
                 }

@@ -6,12 +6,14 @@ use jiff::{Timestamp, ToSpan};
 use proto::features::FeatureContract;
 use proto::league_time::start_of;
 use proto::{Job, JobId, Market, ModelPin, PlayerLookup, RunMode, SystemId, TeamCode};
+use rayon::prelude::*;
 use rules::RecommendPolicy;
 use rules::injury::availability;
 use rules::lines::LinePolicy;
 use warehouse::{PlayerQuotes, SlateGame, SlateInputs};
 
-use crate::spread;
+/// Jobs below which another core costs more than it saves.
+pub(super) const PER_CORE: usize = 32;
 
 /// What a start wants of a slate.
 #[derive(Debug, Clone)]
@@ -39,14 +41,15 @@ pub(crate) fn build(
     let policy_text = format!("{} {recommend} min_minutes {}", lines.fingerprint_text(), wanted.min_minutes);
     let wants = |id: &JobId| wanted.players.as_ref().is_none_or(|players| players.contains(&id.player));
     let candidates: Vec<_> = candidates(inputs).into_iter().filter(|(id, _)| wants(id)).collect();
-    let made = spread::map(&candidates, |(id, quotes)| {
+    // A start waits for its jobs, so every core makes some.
+    let made = candidates.par_iter().with_min_len(PER_CORE).filter_map(|(id, quotes)| {
         let game = inputs.games.iter().find(|game| game.row.game_id == id.game)?;
         let mut job = job_of(inputs, wanted, contract, id.clone(), game, *quotes);
         job.inputs_sha256 = rules::inputs::inputs_sha256(&job, &wanted.pins, &policy_text);
         let settled = inputs.settled.get(&job.id) == Some(&job.inputs_sha256);
         (!(wanted.only_changed && settled)).then_some(job)
     });
-    let mut jobs: Vec<Job> = made.into_iter().flatten().collect();
+    let mut jobs: Vec<Job> = made.collect();
     jobs.sort_by(|a, b| (a.id.game, &a.id.player).cmp(&(b.id.game, &b.id.player)));
     jobs
 }

@@ -14,13 +14,13 @@ use proto::league_time::league_date;
 use proto::{BatchId, Job, OpenerToken, OutcomeKind, RunMode, Slate};
 use protocol::ops::{Added, NewJob, OpenBatch, Opened, Sealed};
 use protocol::{BatchState, MAX_ITEMS_PER_CALL, MAX_JOBS, Millis};
+use rayon::prelude::*;
 use rules::gate::{Gate, before_predict};
 use warehouse::{BatchRecord, Completeness, LoadSlate, Registered, Registration, SlateInputs, SlateLoad};
 
-use super::jobs::{Wanted, build};
+use super::jobs::{PER_CORE, Wanted, build};
 use super::operate::check_coverage;
 use super::{Service, ServiceError};
-use crate::spread;
 
 /// Candidates for a batch id: one a second, so a minute of starts in one second would be needed to run out.
 const ID_TRIES: usize = 60;
@@ -267,8 +267,8 @@ impl Service {
             let detail = format!("the slate has {} jobs, a batch takes {MAX_JOBS}; name players", jobs.len());
             return Err(ServiceError::Busy { detail });
         }
-        let records: Vec<NewJob> =
-            spread::map(&jobs, |job| NewJob { id: job.id.clone(), payload: encode_job(job) });
+        let record = |job: &Job| NewJob { id: job.id.clone(), payload: encode_job(job) };
+        let records: Vec<NewJob> = jobs.par_iter().with_min_len(PER_CORE).map(record).collect();
         self.add_and_seal(claim, &records).await?;
         if let Some(pool) = &self.pool {
             pool.nudge();
