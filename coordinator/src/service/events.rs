@@ -25,6 +25,9 @@ pub struct Affected {
     pub tip_off: Timestamp,
 }
 
+/// Builds in a row while inputs keep coming in; after them the next message finds what is left.
+const MOST_BUILDS: usize = 3;
+
 impl Service {
     /// Takes a message from outside, or says why not.
     pub async fn accept_event(&self, body: &[u8]) -> Result<TriggerAccepted, ServiceError> {
@@ -108,10 +111,23 @@ impl Service {
     /// Builds the features of a date again when something they are made of came in since (incidents 55, 73). What did
     /// not change is built as it was, bit by bit, so it makes nobody a job. A build that is refused leaves the rows
     /// that are there: who has none that are fresh is skipped with that reason, and the rest goes on.
+    ///
+    /// What comes in during a build is not in it, and a batch upon it would find everybody's features stale: then it is
+    /// built once more.
     async fn refresh_features(&self, game_date: Date, as_of: Option<Timestamp>) -> Result<(), ServiceError> {
-        if !self.context.warehouse.features_are_behind(game_date).await? {
-            return Ok(());
+        for _ in 0..MOST_BUILDS {
+            if !self.context.warehouse.features_are_behind(game_date).await? {
+                return Ok(());
+            }
+            if !self.build_features(game_date, as_of).await? {
+                return Ok(());
+            }
         }
+        Ok(())
+    }
+
+    /// False when the date's features are refused.
+    async fn build_features(&self, game_date: Date, as_of: Option<Timestamp>) -> Result<bool, ServiceError> {
         let (warehouse, now) = (self.context.warehouse.clone(), as_of.unwrap_or(self.context.now()));
         // Building is arithmetic for a second: no thread that answers requests shall do it.
         let build = tokio::task::spawn_blocking(move || {
@@ -120,10 +136,12 @@ impl Service {
         });
         match build.await.map_err(ServiceError::internal)? {
             Ok(report) => {
-                for why in report.days.values().flat_map(|day| &day.blocked) {
+                let mut blocked = report.days.values().flat_map(|day| &day.blocked).peekable();
+                let is_built = blocked.peek().is_none();
+                for why in blocked {
                     tracing::warn!(%game_date, "features were not built again: {why}");
                 }
-                Ok(())
+                Ok(is_built)
             }
             Err(pipeline::Error::Warehouse(error)) => Err(error.into()),
             Err(error) => Err(ServiceError::internal(error)),
