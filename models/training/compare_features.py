@@ -3,8 +3,7 @@
     python compare_features.py --data DIR --sample 200 --seed 1 EXPORTED.csv …     (or TIPOFF_DATA for --data)
 
 Every feature of the sampled player-games has to agree within 1e-6, and both have to call the same values missing; exit code 1
-otherwise, with every difference by name. Beside it stands how many cells of the whole table differ. Three features need the
-states of an injury list, whose words only ingestion interprets, and are not recomputed; they are named.
+otherwise, with every difference by name. Beside it stands how many cells of the whole table differ.
 """
 
 import argparse
@@ -61,7 +60,6 @@ def main():
     both = table[table._merge == "both"]
     print(f"{len(both)} player-games in both; {(table._merge == 'left_only').sum()} exported only (who did not play), "
           f"{(table._merge == 'right_only').sum()} recomputed only (nothing known of him before)")  # fmt: skip
-    print(f"not recomputed: {', '.join(sorted(features.NOT_HERE))}")
     if len(both) < args.sample:
         sys.exit(f"only {len(both)} player-games, {args.sample} are wanted")
     whole = differences(both, names)

@@ -18,6 +18,7 @@ import tomllib
 import numpy as np
 import pandas as pd
 
+import absences
 import history
 import lines
 import raw
@@ -25,14 +26,12 @@ from raw import MARKETS, STAT
 
 CONTRACT = pathlib.Path(__file__).resolve().parents[2] / "rules/features.toml"
 META = ["game_date", "game_id", "player_lookup", "team", "minutes", *MARKETS]
-# They need the states of an injury list, whose words only ingestion interprets. No shipped model reads them.
-NOT_HERE = {"injury_risk", "star_teammates_out", "teammate_usage_available"}
 QUOTE = ["line", "over_price", "under_price", "no_vig", "book"]
 
 
 def contract():
-    """The features in the contract's order, without those that are not recomputed here."""
-    return [f for f in tomllib.loads(CONTRACT.read_text())["features"] if f["name"] not in NOT_HERE]
+    """The features in the contract's order."""
+    return tomllib.loads(CONTRACT.read_text())["features"]
 
 
 def quote_columns():
@@ -58,7 +57,7 @@ def add_lines(out, table):
             f"{market}_book_count": own.book_count,
             f"{market}_line_move": own.consensus_line - own.opening_consensus,
         }))  # fmt: skip
-    out = pd.concat([out.reset_index(drop=True), *parts], axis=1)
+    out = pd.concat([out.reset_index(drop=True), *parts], axis=1).copy()
     return out.assign(
         vegas_points_line=out.points_line,
         vegas_opening_line=out.points_chosen_opening,
@@ -94,7 +93,8 @@ def everything(data, start, end, until=None):
     out["home"] = np.where(at_home, out.team, out.opponent)
     out["away"] = np.where(at_home, out.opponent, out.team)
     out = out.merge(raw.game_lines(data), on=["game_date", "home"], how="left")
-    out = lines.add_previous_line(add_game(add_lines(out, table)), table)
+    out = lines.add_previous_line(add_game(add_lines(out, table)).copy(), table)
+    out = pd.concat([out, absences.absence_table(data, box, games, out)], axis=1).copy()
     out["prop_line_delta"] = out.points_consensus_line - out.points_previous_line
     lookup = raw.mapped(out.player_name, raw.player_lookup)
     game_id = out.game_date.str.replace("-", "") + "_" + out.away + "_" + out.home

@@ -157,15 +157,20 @@ def freshness(w, day, rest, out):
     return np.where(np.isnan(rest), np.nan, np.clip(score, 0, 100))
 
 
-def usage_last_5(w, box, games, five):
+def usage(box, games):
+    """Per row of the box scores, the share of his team's endings that were his while he played, in percent."""
     team = games[["game_id", "team", "min", "fga", "fta", "tov"]]
     t = box[["game_id", "team"]].merge(team, on=["game_id", "team"], how="left")
     own = box.fga.to_numpy() + 0.44 * box.fta.to_numpy() + box.tov.to_numpy()
     whole = box["min"].to_numpy() * (t.fga + 0.44 * t.fta + t.tov).to_numpy()
-    usage = 100 * ratio(own * (t["min"].to_numpy() / 5), whole)
-    has = ~np.isnan(usage)
+    return 100 * ratio(own * (t["min"].to_numpy() / 5), whole)
+
+
+def usage_last_5(w, box, games, five):
+    share = usage(box, games)
+    has = ~np.isnan(share)
     n = w.total(has, five)
-    return np.where(n >= 3, ratio(w.total(np.where(has, usage, 0), five), n), np.nan)
+    return np.where(n >= 3, ratio(w.total(np.where(has, share, 0), five), n), np.nan)
 
 
 def since_change(w, box, day, year, rest):

@@ -17,11 +17,18 @@ BOOK_RANK = (
 NO_CONSENSUS = "bovada"
 MARKETS = {"points": "player_points", "rebounds": "player_rebounds", "assists": "player_assists", "threes": "player_threes"}
 STAT = {"points": "pts", "rebounds": "reb", "assists": "ast", "threes": "fg3m"}
+SUFFIXES = {"jr", "sr", "ii", "iii", "iv", "v"}
 GAME_LINE_TEAMS = {"gs": "GSW", "no": "NOP", "ny": "NYK", "sa": "SAS", "utah": "UTA", "wsh": "WAS"}
 
 
 def read(data, *patterns, **options):
     return pd.concat([pd.read_csv(f, **options) for p in patterns for f in sorted(data.glob(p))], ignore_index=True)
+
+
+def season_start(dates):
+    """The year in which the season of a day began; seasons change in August."""
+    dates = pd.to_datetime(dates).dt
+    return (dates.year - (dates.month < 8)).to_numpy()
 
 
 def day_number(dates):
@@ -38,7 +45,13 @@ def match_name(name):
     """For joining odds to box scores here: marks and suffixes dropped."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     words = re.sub(r"[^a-z0-9 ]", " ", re.sub(r"[.']", "", plain)).split()
-    return " ".join(w for w in words if w not in {"jr", "sr", "ii", "iii", "iv", "v"})
+    return " ".join(w for w in words if w not in SUFFIXES)
+
+
+def without_suffix(name):
+    """The name as written, without a generational suffix."""
+    head, _, last = name.strip().rpartition(" ")
+    return head.rstrip(" ,") if head and player_lookup(last) in SUFFIXES else name
 
 
 def mapped(names, rule):
@@ -72,6 +85,18 @@ def game_lines(data):
     lines["home_spread"] = np.where(lines.whos_favored == "home", -lines.spread, lines.spread)
     lines = lines.rename(columns={"date": "game_date", "total": "game_total_line"})
     return lines[["game_date", "home", "home_spread", "game_total_line"]].drop_duplicates(["game_date", "home"])
+
+
+def injury_moves(data):
+    """Who went onto the injury list or came back, in the order of the file: date, team (none when unknown), name, back, notes."""
+    moves = read(data, "injuries/injuries_pst_*.csv.gz", dtype=str)
+    moves = moves[moves.Acquired.notna() != moves.Relinquished.notna()]
+    name = moves.Acquired.fillna(moves.Relinquished)
+    moves = pd.DataFrame({
+        "date": moves.Date, "team": moves.Team.map(nicknames(data)), "name": name, "back": moves.Acquired.notna(),
+        "notes": moves.Notes.fillna(""),
+    })  # fmt: skip
+    return moves[moves.name.map(player_lookup) != ""].reset_index(drop=True)
 
 
 def implied(price):
@@ -144,6 +169,17 @@ def before_tip(data, q, moment):
 def team_codes(data):
     teams = read(data, "teams/teams.csv.gz")
     return dict(zip(teams.full_name, teams.team)) | {"LA Clippers": "LAC", "Los Angeles Clippers": "LAC"}
+
+
+def nicknames(data):
+    teams = read(data, "teams/teams.csv.gz")
+    return dict(zip(teams.nickname, teams.team)) | {"Blazers": "POR"}
+
+
+def aliases(data):
+    """The player's join key by that of another spelling."""
+    table = read(data, "odds/name_aliases.csv.gz")
+    return {player_lookup(alias): player_lookup(name) for alias, name in zip(table.odds_name, table.box_name)}
 
 
 def quotes(data):
