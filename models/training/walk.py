@@ -6,6 +6,7 @@ stopping on a window that lies before the first fold. Nothing of a fold is looke
 """
 
 import multiprocessing
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,9 +101,10 @@ def invented_rows(table, names, trees, n=12):
 
 
 def run(table, kept, jobs, markets=tuple(MARKETS)):
-    """All fits: {(market, system, fold): Fit} and {(market, system): rounds}. `kept` folds keep their models."""
+    """All fits, those of the shipped set first: {(market, system, fold): Fit} and {(market, system): rounds}. `kept` folds keep
+    their models."""
     global _table
-    _table = table
+    _table, started = table, time.time()
     # Forked children share the table; each trains with one thread.
     with multiprocessing.get_context("fork").Pool(jobs, maxtasksperchild=8) as pool:
         names = [(market, system) for market in markets for system in systems.learners(market)]
@@ -117,9 +119,12 @@ def run(table, kept, jobs, markets=tuple(MARKETS)):
             if system in systems.SHIPPED[market] or system.endswith("_noveg")
         ]
         fits = {}
-        for i, fit in enumerate(pool.imap_unordered(_fit, tasks)):
-            fits[fit.market, fit.system, fit.fold] = fit
-            print(f"[{i + 1}/{len(tasks)}] {fit.market} {fit.system} {fit.fold[0]}: {len(fit.answers)} answers", flush=True)
+        shipped = [task for task in tasks if task[2] == WEEKS[-1]]
+        for some, what in [(shipped, "shipped"), ([task for task in tasks if task not in shipped], "refits that judge them")]:
+            for i, fit in enumerate(pool.imap_unordered(_fit, some)):
+                fits[fit.market, fit.system, fit.fold] = fit
+                print(f"[{i + 1}/{len(some)}] {fit.market} {fit.system} {fit.fold[0]}: {len(fit.answers)} answers", flush=True)
+            print(f"{len(some)} models ({what}) trained after {time.time() - started:.0f} s", flush=True)
     return fits, rounds
 
 

@@ -59,6 +59,8 @@ pub struct Context {
     pub late: LateSettings,
     /// How old rosters and injuries may be.
     pub staleness: StalenessBudget,
+    /// How many sources of lines are configured.
+    pub line_sources: usize,
     /// This process.
     pub instance: InstanceId,
     /// Held from the check of a start to its claim. It saves work only: of many starts of one slate, one loads the
@@ -91,6 +93,8 @@ pub struct ContextParts {
     pub late: LateSettings,
     /// How old rosters and injuries may be.
     pub staleness: StalenessBudget,
+    /// How many sources of lines are configured.
+    pub line_sources: usize,
     /// The time of the world.
     pub clock: Clock,
 }
@@ -116,6 +120,7 @@ impl Context {
             defaults: parts.defaults,
             late: parts.late,
             staleness: parts.staleness,
+            line_sources: parts.line_sources,
             clock: parts.clock,
             instance: InstanceId::from_random(rand::random()),
             start_gate: tokio::sync::Mutex::new(()),

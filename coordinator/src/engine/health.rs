@@ -13,9 +13,6 @@ use warehouse::{Besides, Publication};
 use super::context::Context;
 use super::gather::EndedJob;
 
-/// Sources of lines that this version knows how to ask.
-const CONFIGURED_SOURCES: usize = 1;
-
 /// Health of the slate as this batch will leave it; none when the batch is thrown away. The publication holds all of it.
 pub(crate) async fn of(
     context: &Context,
@@ -93,7 +90,7 @@ pub(crate) async fn of(
                 trained_until: model.card.training.map(|window| window.end),
             })
             .collect(),
-        configured_sources: CONFIGURED_SOURCES,
+        configured_sources: context.line_sources,
         stale: stale_inputs(&ages, as_of, &context.staleness),
     };
     Ok(Some(rules::findings::health(&facts)))
@@ -127,8 +124,9 @@ fn teams_seen(
     for job in ended {
         teams.entry(job.facts.job.game).or_default().extend(job.team);
     }
-    for key in rows.keys().filter(|key| !ended.iter().any(|job| job.facts.job.game == key.game)) {
-        teams.entry(key.game).or_default().extend([key.game.home, key.game.away]);
+    let games: BTreeSet<GameKey> = rows.keys().map(|key| key.game).collect();
+    for game in games {
+        teams.entry(game).or_insert_with(|| [game.home, game.away].into());
     }
     teams
 }

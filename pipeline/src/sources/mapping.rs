@@ -70,6 +70,11 @@ pub struct Mapping {
 }
 
 impl Mapping {
+    /// True when the table is one of quotes.
+    pub fn is_of_lines(&self) -> bool {
+        ["line", "point"].iter().any(|column| self.fields.contains_key(*column))
+    }
+
     /// Reads a mapping; refuses one whose columns make no table.
     pub fn new(
         format: Format,
