@@ -2,13 +2,16 @@
 //!
 //! A record begins with one byte: the format number. An unknown number is refused by name, so that a newer
 //! process can hand a job to an older one without a crash; a sample of each format is kept as a test.
+//!
+//! Records are not human readable to serde, so types that have a shorter form than their text use it.
 
 use sha2::{Digest, Sha256};
 
 use crate::{Job, Outcome};
 
-/// Format number of the records this build writes. 2: rows carry a probability and what it is worth.
-pub const FORMAT: u8 = 2;
+/// Format number of the records this build writes. 2: rows carry a probability and what it is worth. 3: names of closed
+/// sets, games, lines and instants are numbers.
+pub const FORMAT: u8 = 3;
 
 /// A record that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

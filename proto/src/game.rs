@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use jiff::civil::Date;
 
-use crate::text::{named_enum, text_serde};
+use crate::text::{compact_serde, named_enum, text_serde};
 use crate::{ParseError, Sport};
 
 /// A team's three-letter code, e.g. `BOS`.
@@ -16,6 +16,10 @@ impl TeamCode {
     /// The code as text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("???")
+    }
+
+    fn from_letters(letters: [u8; 3]) -> Option<Self> {
+        letters.iter().all(u8::is_ascii_uppercase).then_some(Self(letters))
     }
 }
 
@@ -28,13 +32,13 @@ impl fmt::Display for TeamCode {
 impl FromStr for TeamCode {
     type Err = ParseError;
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        match <[u8; 3]>::try_from(text.as_bytes()) {
-            Ok(code) if code.iter().all(u8::is_ascii_uppercase) => Ok(Self(code)),
-            _ => Err(ParseError::new("team code", text, "expected three capital letters, e.g. BOS")),
-        }
+        let letters = <[u8; 3]>::try_from(text.as_bytes()).ok();
+        letters
+            .and_then(Self::from_letters)
+            .ok_or_else(|| ParseError::new("team code", text, "expected three capital letters, e.g. BOS"))
     }
 }
-text_serde!(TeamCode);
+compact_serde!(TeamCode, [u8; 3], |team| team.0, TeamCode::from_letters);
 
 /// A game: who plays at whose place on which league date. Written `YYYYMMDD_AWAY_HOME`, away first.
 ///
@@ -96,7 +100,12 @@ impl FromStr for GameKey {
         Self::nba(day, away.parse().map_err(|_| refuse())?, home.parse().map_err(|_| refuse())?)
     }
 }
-text_serde!(GameKey);
+compact_serde!(
+    GameKey,
+    ((i16, i8, i8), TeamCode, TeamCode),
+    |game| ((game.date.year(), game.date.month(), game.date.day()), game.away, game.home),
+    |((year, month, day), away, home)| GameKey::nba(Date::new(year, month, day).ok()?, away, home).ok()
+);
 
 named_enum! {
     /// Part of a season.

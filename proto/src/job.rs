@@ -91,10 +91,12 @@ pub struct Job {
     /// The player's team, if resolved.
     pub team: Option<TeamCode>,
     /// When the game begins: the earlier of schedule and the vendor's commence time.
+    #[serde(with = "crate::instant")]
     pub tip_off: Timestamp,
     /// Where the game stands at the as-of.
     pub game_status: GameStatus,
     /// What gates judge by: the earlier of the request's as-of and tip-off.
+    #[serde(with = "crate::instant")]
     pub as_of: Timestamp,
     /// Why the batch runs.
     pub run_mode: RunMode,
@@ -104,9 +106,10 @@ pub struct Job {
     pub wanted: Vec<(Market, SystemId)>,
     /// False when the quoted name fits no player of the two teams.
     pub player_resolved: bool,
-    /// Quotes of the wanted markets seen before the as-of: each book's newest, main and alternates.
+    /// Quotes of the wanted markets seen before the as-of: each book's newest main quote.
     pub quotes: Vec<Quote>,
     /// The newest snapshot of this event at the as-of, over all players and books.
+    #[serde(default, with = "crate::instant::optional")]
     pub event_newest_snapshot: Option<Timestamp>,
     /// Availability.
     pub injury: InjuryStatus,
@@ -117,8 +120,10 @@ pub struct Job {
     /// Features in contract order; none when no row is built.
     pub features: Option<FeatureVector>,
     /// When the feature row was built.
+    #[serde(default, with = "crate::instant::optional")]
     pub features_built_at: Option<Timestamp>,
     /// When the newest of the row's inputs was ingested.
+    #[serde(default, with = "crate::instant::optional")]
     pub inputs_ingested_at: Option<Timestamp>,
     /// Fingerprint of what decides the answer; see `rules::inputs`.
     pub inputs_sha256: String,

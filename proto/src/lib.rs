@@ -18,6 +18,7 @@ pub mod event;
 pub mod features;
 pub mod game;
 pub mod ids;
+mod instant;
 pub mod job;
 pub mod league_time;
 pub mod line;

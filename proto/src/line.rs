@@ -7,7 +7,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::ParseError;
-use crate::text::text_serde;
+use crate::text::compact_serde;
 
 /// A line in half points: 20.5 is 41.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,7 +53,7 @@ impl FromStr for Line {
         Self::from_points(points).ok_or_else(refuse)
     }
 }
-text_serde!(Line);
+compact_serde!(Line, i32, |line| line.0, |half_points| Some(Line(half_points)));
 
 #[cfg(test)]
 mod tests {

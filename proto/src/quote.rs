@@ -34,8 +34,10 @@ pub struct Quote {
     /// Price of the under; none: one-sided.
     pub under: Option<Price>,
     /// When the snapshot was taken; none: placeholder.
+    #[serde(default, with = "crate::instant::optional")]
     pub snapshot_at: Option<Timestamp>,
     /// When the book last changed the market, if the source tells.
+    #[serde(default, with = "crate::instant::optional")]
     pub market_updated_at: Option<Timestamp>,
     /// True for the book's point nearest to even money; alternates are stored, never judged or chosen.
     pub is_main: bool,

@@ -85,6 +85,7 @@ pub struct PredictionRow {
     /// Under price as the book wrote it.
     pub under_price: String,
     /// When the chosen quote was seen.
+    #[serde(with = "crate::instant")]
     pub line_snapshot_at: Timestamp,
     /// Whole minutes from the quote to tip-off.
     pub line_minutes_before_game: i64,
@@ -113,8 +114,10 @@ pub struct PredictionRow {
     /// True when the model's training window reaches the game's date or later.
     pub in_sample: bool,
     /// What the gates judged by.
+    #[serde(with = "crate::instant")]
     pub as_of: Timestamp,
     /// When the model answered.
+    #[serde(with = "crate::instant")]
     pub predicted_at: Timestamp,
     /// Everything above except the clock, hashed when the row is built; the receipt hashes these.
     pub row_sha256: String,

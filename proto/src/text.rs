@@ -37,7 +37,36 @@ macro_rules! text_serde {
 }
 pub(crate) use text_serde;
 
-/// A closed set of names: `as_str`, `ALL`, `Display`, `FromStr` and serde from one list.
+/// Like [`text_serde`], but records (see `codec`) hold `$raw` instead of the text: a slate's records hold a hundred
+/// thousand of these, and writing and parsing texts was most of the time they took.
+macro_rules! compact_serde {
+    ($type:ty, $raw:ty, $into:expr, $from:expr) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                if s.is_human_readable() {
+                    return s.collect_str(self);
+                }
+                let into: fn(&$type) -> $raw = $into;
+                serde::Serialize::serialize(&into(self), s)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                if d.is_human_readable() {
+                    let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+                    return text.parse().map_err(serde::de::Error::custom);
+                }
+                let from: fn($raw) -> Option<$type> = $from;
+                let unknown = || serde::de::Error::custom(concat!("not a ", stringify!($type)));
+                from(serde::Deserialize::deserialize(d)?).ok_or_else(unknown)
+            }
+        }
+    };
+}
+pub(crate) use compact_serde;
+
+/// A closed set of names: `as_str`, `ALL`, `Display`, `FromStr` and serde from one list. Records hold a value's place in
+/// the list, so a change of the order is a new record format.
 macro_rules! named_enum {
     ($(#[$meta:meta])* $name:ident, $what:literal { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$meta])*
@@ -70,7 +99,7 @@ macro_rules! named_enum {
             }
         }
 
-        $crate::text::text_serde!($name);
+        $crate::text::compact_serde!($name, u8, |value| *value as u8, |at| $name::ALL.get(usize::from(at)).copied());
     };
 }
 pub(crate) use named_enum;

@@ -89,7 +89,7 @@ pub struct PlayerQuotes {
     pub name: String,
     /// False when the name fits no player of the two teams.
     pub resolved: bool,
-    /// Each book's newest quotes per market before as-of and tip-off, main and alternates.
+    /// Each book's newest main quote per market before as-of and tip-off. Alternates are stored and never looked at.
     pub quotes: Vec<Quote>,
     /// Each book's earliest main quote per market.
     pub openings: Vec<Quote>,
@@ -267,7 +267,6 @@ struct ListedQuote<'a> {
     under: Option<Price>,
     snapshot_at: Option<Timestamp>,
     updated_at: Option<Timestamp>,
-    is_main: u8,
     #[serde(borrow)]
     source: Cow<'a, str>,
     is_newest: u8,
@@ -289,7 +288,7 @@ fn event_quotes(text: &str, event_id: &str, market: &Market) -> Result<BTreeMap<
             under: listed.under,
             snapshot_at: listed.snapshot_at,
             market_updated_at: listed.updated_at,
-            is_main: listed.is_main == 1,
+            is_main: true,
             source: listed.source.into_owned(),
         };
         let found = players.entry(listed.player_lookup).or_insert_with(|| PlayerQuotes {
@@ -302,7 +301,7 @@ fn event_quotes(text: &str, event_id: &str, market: &Market) -> Result<BTreeMap<
             found.name = listed.name.into_owned();
         }
         found.resolved |= listed.resolved == 1;
-        if listed.is_opening == 1 && quote.is_main {
+        if listed.is_opening == 1 {
             found.openings.push(quote.clone());
         }
         if listed.is_newest == 1 {

@@ -207,9 +207,8 @@ impl Work {
         };
         let mut publication = context.warehouse.begin_publication(head).await?;
         for page in jobs.chunks(PAGE) {
-            let rows: Vec<_> = page.iter().flat_map(|job| job.rows.iter().cloned()).collect();
-            let outcomes: Vec<_> = page.iter().map(|job| job.outcome.clone()).collect();
-            publication.add(&rows, &outcomes).await?;
+            let rows = page.iter().flat_map(|job| &job.rows);
+            publication.add(rows, page.iter().map(|job| &job.outcome)).await?;
         }
         let health = health::of(context, &mut publication, batch_id.slate(), closing, jobs).await?;
         Ok(publication.settle(closing, health, context.now()).await?.receipt)

@@ -117,12 +117,17 @@ impl Warehouse {
 
 impl Publication {
     /// Loads a page: outcomes of jobs with all of their rows. Takes no lock.
-    pub async fn add(&mut self, rows: &[PredictionRow], outcomes: &[JobOutcome]) -> Result<()> {
-        stage::check(&self.head, &self.wanted, rows, outcomes)?;
+    pub async fn add<'a>(
+        &mut self,
+        rows: impl IntoIterator<Item = &'a PredictionRow>,
+        outcomes: impl IntoIterator<Item = &'a JobOutcome>,
+    ) -> Result<()> {
+        let (rows, outcomes) = (Vec::from_iter(rows), Vec::from_iter(outcomes));
+        stage::check(&self.head, &self.wanted, &rows, &outcomes)?;
         let mut account = self.account.clone();
-        let staged = stage::count(&mut account, rows, outcomes)?;
-        stage::lines(&mut self.conn, rows).await?;
-        stage::rows(&mut self.conn, &self.head.batch_id, self.generation, rows).await?;
+        let staged = stage::count(&mut account, &rows, &outcomes)?;
+        stage::lines(&mut self.conn, &rows).await?;
+        stage::rows(&mut self.conn, &self.head.batch_id, self.generation, &rows).await?;
         stage::outcomes(&mut self.conn, &staged).await?;
         self.account = account;
         Ok(())

@@ -102,7 +102,7 @@ impl<'a> SharedLine<'a> {
 }
 
 /// The line of each player and market, once; an error when two systems hold different ones.
-pub(super) fn shared_lines(rows: &[PredictionRow]) -> Result<Vec<SharedLine<'_>>> {
+pub(super) fn shared_lines<'a>(rows: &[&'a PredictionRow]) -> Result<Vec<SharedLine<'a>>> {
     let mut lines: BTreeMap<(GameKey, &PlayerLookup, &Market), SharedLine<'_>> = BTreeMap::new();
     for row in rows {
         let key = &row.key;

@@ -85,7 +85,7 @@ pub(super) async fn wanted(conn: &mut Conn, wanted: &[(Market, SystemId)]) -> Re
     Ok(())
 }
 
-pub(super) async fn lines(conn: &mut Conn, rows: &[PredictionRow]) -> Result<()> {
+pub(super) async fn lines(conn: &mut Conn, rows: &[&PredictionRow]) -> Result<()> {
     let lines = shared_lines(rows)?;
     bulk::insert(conn, &LINES, &lines, |line, cells| line.write(cells)).await?;
     Ok(())
@@ -95,7 +95,7 @@ pub(super) async fn rows(
     conn: &mut Conn,
     batch_id: &BatchId,
     generation: u64,
-    rows: &[PredictionRow],
+    rows: &[&PredictionRow],
 ) -> Result<()> {
     bulk::insert(conn, &ROWS, rows, |row, cells| write_row(row, batch_id, generation, cells)).await?;
     Ok(())
@@ -127,8 +127,8 @@ pub(super) async fn outcomes(conn: &mut Conn, outcomes: &[(&JobOutcome, u64)]) -
 pub(super) fn check(
     head: &PublicationHead,
     wanted: &BTreeSet<(Market, SystemId)>,
-    rows: &[PredictionRow],
-    outcomes: &[JobOutcome],
+    rows: &[&PredictionRow],
+    outcomes: &[&JobOutcome],
 ) -> Result<()> {
     let date = head.slate.game_date;
     let refuse = |what: String| Err(Error::Inconsistent { what });
@@ -159,8 +159,8 @@ pub(super) fn check(
 /// Counts a page into the account; answers each outcome with the number of its rows.
 pub(super) fn count<'a>(
     account: &mut Account,
-    rows: &[PredictionRow],
-    outcomes: &'a [JobOutcome],
+    rows: &[&PredictionRow],
+    outcomes: &[&'a JobOutcome],
 ) -> Result<Vec<(&'a JobOutcome, u64)>> {
     let mut per_job: BTreeMap<(&PlayerLookup, GameKey), u64> = BTreeMap::new();
     for row in rows {
@@ -178,7 +178,7 @@ pub(super) fn count<'a>(
         let rows = per_job.get(&(&outcome.job.player, outcome.job.game)).copied().unwrap_or(0);
         (outcome, rows)
     };
-    let counted: Vec<_> = outcomes.iter().map(counted).collect();
+    let counted: Vec<_> = outcomes.iter().copied().map(counted).collect();
     for (outcome, rows) in &counted {
         account.add(outcome, *rows)?;
     }
