@@ -113,7 +113,6 @@ class Roster:
         season = raw.season_start(box.game_date)
         some = box[(season == year) | (season == year - 1)][["player_name", "lookup", "team"]].drop_duplicates()
         some = some.assign(base=raw.mapped(some.player_name, lambda name: raw.player_lookup(raw.without_suffix(name))))
-        self.everybody = set(some.lookup)
         self.teams = {team: dict(zip(rows.lookup, rows.base)) for team, rows in some.groupby("team")}
 
     def who(self, name, team, alias):

@@ -40,7 +40,7 @@ pub struct FeedsConfig {
 
 impl FeedsConfig {
     /// How many sources of lines are asked: vendors and addresses. A folder may hold anything, and is none.
-    pub fn of_lines(&self) -> usize {
+    pub fn line_sources(&self) -> usize {
         let is_of_lines = |feed: &&FeedConfig| feed.mapping.as_ref().is_some_and(Mapping::is_of_lines);
         usize::from(self.odds_api.is_some())
             + usize::from(self.bettingpros.is_some())

@@ -193,7 +193,7 @@ fn sources_are_read_with_their_keys_and_refused_by_name() {
     assert!(config.feeds.bettingpros.is_none(), "without a key a vendor is not asked");
     let names: Vec<String> = config.feeds.build().unwrap().iter().map(|s| s.name().to_owned()).collect();
     assert_eq!(names, ["odds-api", "my-feed", "drop"]);
-    assert_eq!(config.feeds.of_lines(), 2, "a folder may hold anything");
+    assert_eq!(config.feeds.line_sources(), 2, "a folder may hold anything");
     let shown = format!("{config:?} {}", serde_json::to_string(config.shown()).unwrap());
     assert!(!shown.contains("canary"), "{shown}");
     assert!(shown.contains("(set)"));

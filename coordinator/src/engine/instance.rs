@@ -95,7 +95,7 @@ async fn open(config: &Config) -> anyhow::Result<(Arc<Context>, Bells)> {
         },
         late: LateSettings { watch_every: config.watch_every, event_limit: config.event_limit },
         staleness: config.staleness,
-        line_sources: config.feeds.of_lines(),
+        line_sources: config.feeds.line_sources(),
         clock: config.clock.clone(),
     };
     let (context, bells) = Context::new(parts);

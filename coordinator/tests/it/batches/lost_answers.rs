@@ -123,7 +123,7 @@ async fn service(config: &coordinator::config::Config, seals: &[Mishap]) -> (Ser
         defaults: BatchDefaults { finish_by_ms: 600_000, min_coverage: 0.5, min_minutes: config.min_minutes },
         late: LateSettings { watch_every: None, event_limit: config.event_limit },
         staleness: config.staleness,
-        line_sources: config.feeds.of_lines(),
+        line_sources: config.feeds.line_sources(),
         clock: Clock::Host,
     };
     let (context, _bells) = Context::new(parts);
