@@ -113,13 +113,16 @@ impl Service {
     /// that are there: who has none that are fresh is skipped with that reason, and the rest goes on.
     ///
     /// What comes in during a build is not in it, and a batch upon it would find everybody's features stale: then it is
-    /// built once more.
+    /// built once more. Rows of one instant are as far behind however often they are built, so that is not repeated.
     async fn refresh_features(&self, game_date: Date, as_of: Option<Timestamp>) -> Result<(), ServiceError> {
+        let mut built_at = None;
         for _ in 0..MOST_BUILDS {
-            if !self.context.warehouse.features_are_behind(game_date).await? {
+            let now = as_of.unwrap_or(self.context.now());
+            let is_new = built_at.replace(now) != Some(now);
+            if !is_new || !self.context.warehouse.features_are_behind(game_date).await? {
                 return Ok(());
             }
-            if !self.build_features(game_date, as_of).await? {
+            if !self.build_features(game_date, now).await? {
                 return Ok(());
             }
         }
@@ -127,8 +130,8 @@ impl Service {
     }
 
     /// False when the date's features are refused.
-    async fn build_features(&self, game_date: Date, as_of: Option<Timestamp>) -> Result<bool, ServiceError> {
-        let (warehouse, now) = (self.context.warehouse.clone(), as_of.unwrap_or(self.context.now()));
+    async fn build_features(&self, game_date: Date, now: Timestamp) -> Result<bool, ServiceError> {
+        let warehouse = self.context.warehouse.clone();
         // Building is arithmetic for a second: no thread that answers requests shall do it.
         let build = tokio::task::spawn_blocking(move || {
             let build = pipeline::features::build_range(&warehouse, game_date, game_date, now, |_, _| ());

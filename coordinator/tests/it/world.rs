@@ -15,7 +15,7 @@ use proto::{BatchId, codec};
 use warehouse::Warehouse;
 
 /// Longest wait of a test for anything.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder of its own with a filled warehouse.
 pub(crate) struct World {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use coordinator::engine::Instance;
 use jiff::SignedDuration;
@@ -13,7 +14,7 @@ use proto::api::BatchStatus;
 
 use super::day::{Day, active, differ, players_of, settled};
 use super::replay::{lookups, quoted, raise};
-use crate::world::{count, ended, finish};
+use crate::world::{PATIENCE, count, finish};
 
 /// A watcher of the folder in which files of the day arrive, as a process beside the server has one.
 fn watcher(day: &Day, instance: &Instance) -> Runner {
@@ -36,10 +37,17 @@ async fn turns(runner: &Runner, day: &Day) -> CycleReport {
 /// The slate's newest batch, ended, once every message has been acted on.
 async fn followed(instance: &Instance, day: &Day) -> BatchStatus {
     settled(instance).await;
-    let date = Some(day.report.last_day.to_string());
-    // More than one: who found nothing to do has withdrawn his.
-    let page = instance.service.batches(date, Some(20), None).await.unwrap();
-    ended(instance, &page.rows[0].batch_id).await
+    let since = Instant::now();
+    loop {
+        // More than one: who found nothing to do withdraws his, which is open until then.
+        let date = Some(day.report.last_day.to_string());
+        let mut page = instance.service.batches(date, Some(20), None).await.unwrap();
+        if page.rows.iter().all(|batch| batch.ended_at.is_some()) {
+            return page.rows.remove(0);
+        }
+        assert!(since.elapsed() < PATIENCE, "still open: {page:#?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn open_marks(instance: &Instance) -> i64 {
