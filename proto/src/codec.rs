@@ -5,13 +5,16 @@
 //!
 //! Records are not human readable to serde, so types that have a shorter form than their text use it.
 
+mod outcome;
+
 use sha2::{Digest, Sha256};
 
-use crate::{Job, Outcome};
+pub use self::outcome::{decode_outcome, encode_outcome, outcome_digest};
+use crate::Job;
 
 /// Format number of the records this build writes. 2: rows carry a probability and what it is worth. 3: names of closed
-/// sets, games, lines and instants are numbers.
-pub const FORMAT: u8 = 3;
+/// sets, games, lines and instants are numbers. 4: what the rows of an outcome share stands once, the clock at the end.
+pub const FORMAT: u8 = 4;
 
 /// A record that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -33,11 +36,8 @@ pub enum CodecError {
 }
 
 fn encode<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![FORMAT];
-    if let Ok(body) = postcard::to_stdvec(value) {
-        bytes.extend_from_slice(&body);
-    }
-    bytes
+    // Writing to a Vec cannot fail, and no type of ours refuses to be written.
+    postcard::to_extend(value, vec![FORMAT]).unwrap_or_default()
 }
 
 fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
@@ -56,16 +56,6 @@ pub fn encode_job(job: &Job) -> Vec<u8> {
 
 /// Reads a stored job.
 pub fn decode_job(bytes: &[u8]) -> Result<Job, CodecError> {
-    decode(bytes)
-}
-
-/// An outcome with its rows as stored.
-pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
-    encode(outcome)
-}
-
-/// Reads a stored outcome.
-pub fn decode_outcome(bytes: &[u8]) -> Result<Outcome, CodecError> {
     decode(bytes)
 }
 

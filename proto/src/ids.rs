@@ -9,7 +9,7 @@ use std::str::FromStr;
 use jiff::civil::Date;
 
 use crate::ParseError;
-use crate::text::{named_enum, text_serde};
+use crate::text::{Text, name_text, named_enum, text_serde};
 
 named_enum! {
     /// A sport. One for now.
@@ -99,20 +99,7 @@ text_serde!(BatchId);
 
 /// Name of one predictor in one configuration, e.g. `catboost_v1_noveg`: `[a-z][a-z0-9_]{0,63}`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SystemId(String);
-
-impl SystemId {
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for SystemId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+pub struct SystemId(Text);
 
 impl FromStr for SystemId {
     type Err = ParseError;
@@ -126,10 +113,10 @@ impl FromStr for SystemId {
                 "expected a lower-case letter, then at most 63 of a-z, 0-9 and _",
             ));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
-text_serde!(SystemId);
+name_text!(SystemId);
 
 /// A 128-bit random id, written as 32 hexadecimal digits. Randomness is passed in.
 macro_rules! random_id {

@@ -1,32 +1,20 @@
 //! A bet type. Part of every key, so that rebounds can never mix into points (incident 58).
 
-use std::fmt;
 use std::str::FromStr;
 
 use crate::ParseError;
-use crate::text::text_serde;
+use crate::text::{Text, name_text};
 
 /// A player market by its short name: `points`, `rebounds`, `assists`, `threes` …; a vendor's `player_points` is `points`.
 ///
 /// Any market can be stored; only those with a model are predicted.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Market(String);
+pub struct Market(Text);
 
 impl Market {
     /// Points scored.
     pub fn points() -> Self {
-        Self("points".to_owned())
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Market {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
+        Self(Text::const_new("points"))
     }
 }
 
@@ -45,7 +33,7 @@ impl FromStr for Market {
                 "expected a name such as points, rebounds or player_assists",
             ));
         }
-        Ok(Self(name.to_owned()))
+        Ok(Self(name.into()))
     }
 }
-text_serde!(Market);
+name_text!(Market);

@@ -4,34 +4,20 @@
 //! `[a-z0-9]`. Suffixes (`jr`, `sr`, `ii` …) stay, because a father and a son may both play; the form without a
 //! suffix is kept beside it and is only used where exactly one player of an event's two teams fits.
 
-use std::fmt;
 use std::str::FromStr;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use crate::ParseError;
-use crate::text::text_serde;
+use crate::text::{Text, name_text};
 
 /// Generational suffixes that sources write or leave out at will.
 const SUFFIXES: [&str; 6] = ["jr", "sr", "ii", "iii", "iv", "v"];
 
 /// Join key of a person: lower-case letters and digits only, e.g. `nikolajokic`, `pjtucker`, `jarenjacksonjr`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PlayerLookup(String);
-
-impl PlayerLookup {
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for PlayerLookup {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
+pub struct PlayerLookup(Text);
 
 impl FromStr for PlayerLookup {
     type Err = ParseError;
@@ -46,10 +32,10 @@ impl FromStr for PlayerLookup {
                 "expected 1 to 80 of a-z and 0-9, e.g. nikolajokic",
             ));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
-text_serde!(PlayerLookup);
+name_text!(PlayerLookup);
 
 /// A name as a source wrote it, with the two keys derived from it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -29,7 +29,7 @@ impl OutcomeKind {
 }
 
 /// The end of a job, as a worker or the drain writes it.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     /// The primary reason; its [`Code::outcome`] is the kind.
     pub code: Code,

@@ -4,28 +4,22 @@
 //! prices lie between 1 and 100. One parser therefore reads both; what lies between -100 and 1 is no price.
 //! Conversion rounds (1.91 is -110); the predecessor truncated to -109.
 
-use std::fmt;
 use std::str::FromStr;
 
 use bigdecimal::num_bigint::BigInt;
 use bigdecimal::{BigDecimal, One, RoundingMode, ToPrimitive, Zero};
 
 use crate::ParseError;
-use crate::text::text_serde;
+use crate::text::{Text, name_text};
 
 /// Decimal places kept where a quotient has no finite expansion.
 const SCALE: i64 = 12;
 
 /// A price of one side of a bet. Kept as written; an American `+105` or `-115.0` is kept as `105` and `-115`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Price(String);
+pub struct Price(Text);
 
 impl Price {
-    /// The price as stored.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// What one unit staked returns when the bet wins, stake included; exact, or to twelve places.
     pub fn decimal(&self) -> BigDecimal {
         let value = self.value();
@@ -67,12 +61,6 @@ fn quotient(a: &BigDecimal, b: &BigDecimal) -> BigDecimal {
     (a / b).with_scale_round(SCALE, RoundingMode::HalfEven)
 }
 
-impl fmt::Display for Price {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0)
-    }
-}
-
 impl FromStr for Price {
     type Err = ParseError;
     fn from_str(text: &str) -> Result<Self, ParseError> {
@@ -89,17 +77,17 @@ impl FromStr for Price {
             if value.fract() != 0.0 || value.abs() > 1_000_000.0 {
                 return Err(refuse("an american price is a whole number of at most a million"));
             }
-            return Ok(Self(format!("{}", value as i64)));
+            return Ok(Self(compact_str::format_compact!("{}", value as i64)));
         }
         if value <= 1.0 {
             return Err(refuse(
                 "american prices are <= -100 or >= 100, decimal prices lie between 1 and 100",
             ));
         }
-        Ok(Self(trimmed.to_owned()))
+        Ok(Self(trimmed.into()))
     }
 }
-text_serde!(Price);
+name_text!(Price);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::text::named_enum;
-use crate::{Line, Market, Price};
+use crate::{Line, Market, Price, Text};
 
 named_enum! {
     /// When in the day of a game a quote was seen, derived from its snapshot among all of its event and market before
@@ -22,9 +22,9 @@ named_enum! {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Quote {
     /// The vendor's book key, e.g. `draftkings`; none: placeholder.
-    pub book: Option<String>,
+    pub book: Option<Text>,
     /// The vendor's event id; none: placeholder.
-    pub event_id: Option<String>,
+    pub event_id: Option<Text>,
     /// The market.
     pub market: Market,
     /// The line.
@@ -42,5 +42,5 @@ pub struct Quote {
     /// True for the book's point nearest to even money; alternates are stored, never judged or chosen.
     pub is_main: bool,
     /// The source that delivered it, e.g. `odds_api`.
-    pub source: String,
+    pub source: Text,
 }

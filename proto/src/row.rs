@@ -1,10 +1,12 @@
 //! A prediction row, its key, and the pin that says which model made it.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::text::named_enum;
-use crate::{BatchId, GameKey, Line, Market, PlayerLookup, SystemId};
+use crate::{BatchId, GameKey, Line, Market, PlayerLookup, Price, SystemId, Text};
 
 named_enum! {
     /// What a row recommends (domain.md 3.5; one rule here, upstream had five).
@@ -58,32 +60,26 @@ pub struct RowKey {
     pub system_id: SystemId,
 }
 
-/// One prediction. Line, margin and recommendation are written together by `rules::recommend` (incident 54);
-/// fields follow the columns of the `predictions` table.
+/// What the systems of a batch share when they predict one player and market: the line they are held against and the
+/// inputs they answered from. A dozen rows refer to one; fields follow the columns of the `predictions` table.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct PredictionRow {
-    /// Key: game, player, market, system.
-    pub key: RowKey,
-    /// The model that answered.
-    pub model_sha256: String,
+pub struct Basis {
     /// Fingerprint of the inputs.
     pub inputs_sha256: String,
-    /// The answer, in units of the market.
-    pub predicted_value: f64,
-    /// The line it is compared with.
+    /// The line.
     pub line: Line,
     /// Provenance class of the line; `ACTUAL_PROP` for a quote with book, event and snapshot.
-    pub line_source: String,
+    pub line_source: Text,
     /// The source that delivered the line, e.g. `odds_api`.
-    pub line_source_api: String,
+    pub line_source_api: Text,
     /// The book whose line was chosen.
-    pub book: String,
+    pub book: Text,
     /// True when the best-ranked book had no line that survived.
     pub was_line_fallback: bool,
     /// Over price as the book wrote it.
-    pub over_price: String,
+    pub over_price: Price,
     /// Under price as the book wrote it.
-    pub under_price: String,
+    pub under_price: Price,
     /// When the chosen quote was seen.
     #[serde(with = "crate::instant")]
     pub line_snapshot_at: Timestamp,
@@ -95,6 +91,30 @@ pub struct PredictionRow {
     pub line_spread: Option<f64>,
     /// No-vig probability of the over at the chosen book.
     pub no_vig_over: f64,
+    /// Feature quality score, 0 to 100.
+    pub feature_quality_score: f64,
+    /// How many required features carry their default; zero for every row that passes the gate.
+    pub default_feature_count: u32,
+    /// What the gates judged by.
+    #[serde(with = "crate::instant")]
+    pub as_of: Timestamp,
+    /// When the models answered: the only clock. A record keeps it once, at its end (see `codec`).
+    #[serde(skip)]
+    pub predicted_at: Timestamp,
+}
+
+/// One prediction. Line, margin and recommendation are written together by `rules::recommend` (incident 54);
+/// fields follow the columns of the `predictions` table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PredictionRow {
+    /// Key: game, player, market, system.
+    pub key: RowKey,
+    /// What it shares with the rows of the other systems.
+    pub basis: Arc<Basis>,
+    /// The model that answered.
+    pub model_sha256: String,
+    /// The answer, in units of the market.
+    pub predicted_value: f64,
     /// The model's calibrated probability of the over at this line; none for a model that has no calibration.
     pub over_probability: Option<f64>,
     /// Mean profit of one unit on the over at the offered price, by that probability.
@@ -102,23 +122,13 @@ pub struct PredictionRow {
     /// Mean profit of one unit on the under.
     pub under_expected_value: Option<f64>,
     /// The American price at which the over is worth nothing; the under's has the other sign.
-    pub over_fair_price: Option<String>,
+    pub over_fair_price: Option<Price>,
     /// Answer minus line.
     pub line_margin: f64,
     /// What to do about it.
     pub recommendation: Recommendation,
-    /// Feature quality score, 0 to 100.
-    pub feature_quality_score: f64,
-    /// How many required features carry their default; zero for every row that passes the gate.
-    pub default_feature_count: u32,
     /// True when the model's training window reaches the game's date or later.
     pub in_sample: bool,
-    /// What the gates judged by.
-    #[serde(with = "crate::instant")]
-    pub as_of: Timestamp,
-    /// When the model answered.
-    #[serde(with = "crate::instant")]
-    pub predicted_at: Timestamp,
     /// Everything above except the clock, hashed when the row is built; the receipt hashes these.
     pub row_sha256: String,
 }
@@ -134,7 +144,7 @@ impl PredictionRow {
             key.market,
             key.system_id,
             self.predicted_value,
-            self.line.half_points(),
+            self.basis.line.half_points(),
             self.recommendation,
             self.model_sha256,
         )

@@ -1,4 +1,12 @@
-//! The one error of every parser here, and the macro that gives a newtype its text forms.
+//! The one error of every parser here, and the macros that give a newtype its text forms.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+
+/// A short text: up to 24 bytes lie in the value itself. A slate holds a hundred thousand names of players, systems,
+/// markets and books, and none of them is worth a piece of memory of its own.
+pub type Text = compact_str::CompactString;
 
 /// A text that is not what it should be: names what was expected and shows what was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +27,29 @@ impl ParseError {
     }
 }
 
+/// Reads a type through its `FromStr` from a text that stays where it is.
+pub(crate) fn parse_from<'de, T, D>(d: D) -> Result<T, D::Error>
+where
+    T: FromStr<Err = ParseError>,
+    D: serde::Deserializer<'de>,
+{
+    struct Parse<T>(PhantomData<T>);
+
+    impl<T: FromStr<Err = ParseError>> serde::de::Visitor<'_> for Parse<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+            text.parse().map_err(E::custom)
+        }
+    }
+
+    d.deserialize_str(Parse(PhantomData))
+}
+
 /// Serialises a type as its `Display` text and reads it back through its `FromStr`: one parser, everywhere.
 macro_rules! text_serde {
     ($type:ty) => {
@@ -29,13 +60,40 @@ macro_rules! text_serde {
         }
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
-                text.parse().map_err(serde::de::Error::custom)
+                $crate::text::parse_from(d)
             }
         }
     };
 }
 pub(crate) use text_serde;
+
+/// What a newtype around a [`Text`] is to others: `as_str`, `Display`, and serde as [`text_serde`] has it.
+macro_rules! name_text {
+    ($type:ty) => {
+        impl $type {
+            /// The text as it is stored.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                s.serialize_str(&self.0)
+            }
+        }
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                $crate::text::parse_from(d)
+            }
+        }
+    };
+}
+pub(crate) use name_text;
 
 /// Like [`text_serde`], but records (see `codec`) hold `$raw` instead of the text: a slate's records hold a hundred
 /// thousand of these, and writing and parsing texts was most of the time they took.
@@ -53,8 +111,7 @@ macro_rules! compact_serde {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
                 if d.is_human_readable() {
-                    let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
-                    return text.parse().map_err(serde::de::Error::custom);
+                    return $crate::text::parse_from(d);
                 }
                 let from: fn($raw) -> Option<$type> = $from;
                 let unknown = || serde::de::Error::custom(concat!("not a ", stringify!($type)));

@@ -10,7 +10,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use proto::verdict::{Finding, FindingLevel, Health, HealthLevel};
-use proto::{Code, GameKey, GameStatus, JobId, Line, Market, Recommendation, RowKey, SystemId, TeamCode};
+use proto::{
+    Code, GameKey, GameStatus, JobId, Line, Market, Recommendation, RowKey, SystemId, TeamCode, Text,
+};
 
 use crate::staleness::Stale;
 
@@ -90,9 +92,9 @@ pub struct RowFacts {
     /// The recommendation.
     pub recommendation: Recommendation,
     /// Provenance class of the line.
-    pub line_source: String,
+    pub line_source: Text,
     /// Source of the line, e.g. `odds_api`.
-    pub line_source_api: String,
+    pub line_source_api: Text,
     /// True when the model was trained on the game's date or later: never graded.
     pub in_sample: bool,
     /// True when the row's as-of is not after tip-off.

@@ -24,6 +24,8 @@ pub fn inputs_sha256(job_without_hash: &Job, pins: &[ModelPin], policy_text: &st
     sha256_hex(canonical_text(job_without_hash, pins, policy_text).as_bytes())
 }
 
+const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+
 /// One line for each fact, sets sorted.
 fn canonical_text(job: &Job, pins: &[ModelPin], policy_text: &str) -> String {
     let mut text = String::with_capacity(4096);
@@ -39,12 +41,14 @@ fn canonical_text(job: &Job, pins: &[ModelPin], policy_text: &str) -> String {
     for (market, system) in &wanted {
         line(&mut text, "wanted", format_args!("{market}|{system}"));
     }
-    let quotes: BTreeSet<String> =
+    let mut quotes: Vec<String> =
         job.quotes.iter().filter(|q| q.is_main && job.markets.contains(&q.market)).map(quote_text).collect();
+    quotes.sort_unstable();
+    quotes.dedup();
     for quote in quotes {
         line(&mut text, "quote", quote);
     }
-    let is_ours = |pin: &&ModelPin| wanted.contains(&(pin.market.clone(), pin.system_id.clone()));
+    let is_ours = |pin: &&ModelPin| job.wanted.iter().any(|(m, s)| *m == pin.market && *s == pin.system_id);
     for pin in pins.iter().filter(is_ours).collect::<BTreeSet<_>>() {
         line(&mut text, "model", format_args!("{}|{}|{}", pin.system_id, pin.market, pin.sha256));
     }
@@ -71,8 +75,13 @@ fn features_text(text: &mut String, job: &Job) {
     for feature in &vector.features {
         // Bits, not digits; every NaN is the same NaN, and -0 is 0.
         let bits = if feature.value.is_nan() { f64::NAN.to_bits() } else { (feature.value + 0.0).to_bits() };
-        let (source, defaulted) = (feature.source, feature.defaulted);
-        line(text, "feature", format_args!("{bits:016x}|{source}|{defaulted}"));
+        let defaulted = if feature.defaulted { "true" } else { "false" };
+        // A slate has forty thousand of these lines, so they are put together without a formatter.
+        text.push_str("feature=");
+        text.extend((0..16).rev().map(|digit| HEX[(bits >> (4 * digit)) as usize & 15]));
+        for part in ["|", feature.source.as_str(), "|", defaulted, "\n"] {
+            text.push_str(part);
+        }
     }
     let is_fresh = match (job.features_built_at, job.inputs_ingested_at) {
         (Some(built), Some(ingested)) => ingested <= built,
@@ -216,7 +225,7 @@ mod tests {
             quote.line = proto::Line::from_half_points(half);
             quote.over = Some(over.to_string().parse().unwrap());
             quote.under = Some(under.to_string().parse().unwrap());
-            quote.book = Some(book);
+            quote.book = Some(book.into());
             let same = changed.quotes[at] == original.quotes[at];
             prop_assert_eq!(hash(&changed) == hash(&original), same);
         }

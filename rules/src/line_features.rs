@@ -18,9 +18,15 @@ use crate::odds::TwoSided;
 
 /// Sets the line-derived features of a vector from quotes; alternates and placeholders are left out. What a market
 /// without quotes cannot give is missing; `has_vegas_line` is then 0. A value outside the contract's range is missing.
-pub fn apply(contract: &FeatureContract, vector: &mut FeatureVector, quotes: &[Quote], as_of: Timestamp) {
+pub fn apply<'a>(
+    contract: &FeatureContract,
+    vector: &mut FeatureVector,
+    quotes: impl IntoIterator<Item = &'a Quote>,
+    as_of: Timestamp,
+) {
+    let quotes: Vec<&Quote> = quotes.into_iter().collect();
     for names in &MARKETS {
-        let books = Books::of(quotes, names.market, as_of);
+        let books = Books::of(&quotes, names.market, as_of);
         let mut out = Out { contract, vector: &mut *vector };
         market(&mut out, names, &books);
         if names.market == "points" {
@@ -164,11 +170,10 @@ struct BookLine {
 struct Books<'a>(Vec<Book<'a>>);
 
 impl<'a> Books<'a> {
-    fn of(quotes: &'a [Quote], market: &str, as_of: Timestamp) -> Self {
+    fn of(quotes: &[&'a Quote], market: &str, as_of: Timestamp) -> Self {
         let mut books: BTreeMap<&str, Vec<(Timestamp, &Quote)>> = BTreeMap::new();
-        for quote in
-            quotes.iter().filter(|q| q.is_main && q.market.as_str() == market && q.event_id.is_some())
-        {
+        let of_market = |q: &&&Quote| q.is_main && q.market.as_str() == market && q.event_id.is_some();
+        for quote in quotes.iter().filter(of_market) {
             let (Some(book), Some(seen)) = (quote.book.as_deref(), quote.snapshot_at) else { continue };
             let is_known = seen < as_of && quote.market_updated_at.is_none_or(|updated| updated < as_of);
             if is_known && !book.is_empty() {

@@ -1,8 +1,11 @@
 //! The row a prediction becomes. Value, line, margin and recommendation are written together, in one place.
 
-use jiff::Timestamp;
-use proto::{Code, CodeNote, Job, Market, PredictionRow, RowKey, SystemId};
+use std::sync::Arc;
 
+use jiff::Timestamp;
+use proto::{Basis, Code, CodeNote, Job, JobId, Market, PredictionRow, RowKey, SystemId};
+
+use crate::gate::row_note;
 use crate::lines::ChosenLine;
 use crate::recommend::{RecommendPolicy, recommend};
 use crate::worth::worth;
@@ -16,11 +19,71 @@ pub const LARGEST_VALUE: f64 = 80.0;
 /// The same for sums of several statistics, e.g. points, rebounds and assists.
 pub const LARGEST_COMBINED_VALUE: f64 = 120.0;
 
+/// Why there is no row, without the system that asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RowRefusal {
+    /// The reason.
+    pub code: Code,
+    /// What happened, with figures.
+    pub why: String,
+}
+
+impl RowRefusal {
+    /// The note that refuses the row of this system.
+    pub fn note(&self, system: &SystemId, market: &Market) -> CodeNote {
+        row_note(system, market, self.code, &self.why)
+    }
+}
+
+/// What the rows of one job and market share, made once for all systems.
+///
+/// Refused for a line that is not a book's own, seen in a snapshot: nothing else is ever written (incident 52).
+///
+/// `feature_quality_score` is the gate's ([`crate::gate::Prepared::quality`]), `predicted_at` the only clock in a row.
+pub fn basis(
+    job: &Job,
+    market: &Market,
+    line: &ChosenLine,
+    feature_quality_score: f64,
+    predicted_at: Timestamp,
+) -> Result<Arc<Basis>, RowRefusal> {
+    let refuse = |code, why: String| Err(RowRefusal { code, why });
+    let quote = &line.quote;
+    let (Some(book), Some(_), Some(line_snapshot_at), Some(over), Some(under)) =
+        (&quote.book, &quote.event_id, quote.snapshot_at, &quote.over, &quote.under)
+    else {
+        return refuse(Code::Placeholder, format!("the line {} has no provenance", quote.line));
+    };
+    if &quote.market != market {
+        return refuse(Code::WrongMarket, format!("the line {} is of {}", quote.line, quote.market));
+    }
+    Ok(Arc::new(Basis {
+        inputs_sha256: job.inputs_sha256.clone(),
+        line: quote.line,
+        line_source: ACTUAL_PROP.into(),
+        line_source_api: quote.source.clone(),
+        book: book.clone(),
+        was_line_fallback: line.was_fallback,
+        over_price: over.clone(),
+        under_price: under.clone(),
+        line_snapshot_at,
+        line_minutes_before_game: job.tip_off.duration_since(line_snapshot_at).as_mins(),
+        consensus_line: line.consensus_line,
+        line_spread: line.line_spread,
+        no_vig_over: line.no_vig_over,
+        feature_quality_score,
+        // A system that reads a required default is refused before it predicts.
+        default_feature_count: 0,
+        as_of: job.as_of,
+        predicted_at,
+    }))
+}
+
 /// What a row is made of.
 #[derive(Debug, Clone)]
 pub struct RowInputs<'a> {
-    /// The job.
-    pub job: &'a Job,
+    /// Player and game.
+    pub job: &'a JobId,
     /// The system that answered.
     pub system_id: &'a SystemId,
     /// The market it answered for.
@@ -29,75 +92,41 @@ pub struct RowInputs<'a> {
     pub model_sha256: &'a str,
     /// The answer.
     pub predicted: f64,
-    /// The line it is compared with.
-    pub line: &'a ChosenLine,
+    /// The line it is compared with and the inputs it is made from, by [`basis()`].
+    pub basis: &'a Arc<Basis>,
     /// The model's probability of the over at that line, if it gives one.
     pub over_probability: Option<f64>,
-    /// Score of the features as the gate computed it ([`crate::gate::Prepared::quality`]).
-    pub feature_quality_score: f64,
     /// The policy, with the card's own threshold.
     pub recommend: &'a RecommendPolicy,
     /// True when the model's training window reaches the game's date or later.
     pub in_sample: bool,
-    /// When the model answered; the only clock in a row.
-    pub predicted_at: Timestamp,
 }
 
-/// Checks an answer and makes it a sealed row, or refuses it with one code and a sentence that names the system.
-pub fn build(inputs: &RowInputs<'_>) -> Result<PredictionRow, CodeNote> {
-    let RowInputs { job, system_id, market, line, predicted, .. } = inputs;
-    let refuse = |code, why: String| CodeNote {
-        market: Some((*market).clone()),
-        book: None,
-        code,
-        sentence: format!("{system_id}: {why}"),
-    };
-    let (line_margin, recommendation) = recommend(*predicted, line.quote.line, inputs.recommend);
-    check_answer(*predicted, line_margin, market).map_err(|(code, why)| refuse(code, why))?;
-    let quote = &line.quote;
-    let (Some(book), Some(_), Some(line_snapshot_at), Some(over), Some(under)) =
-        (&quote.book, &quote.event_id, quote.snapshot_at, &quote.over, &quote.under)
-    else {
-        return Err(refuse(Code::Placeholder, format!("the line {} has no provenance", quote.line)));
-    };
-    if &quote.market != *market {
-        return Err(refuse(Code::WrongMarket, format!("the line {} is of {}", quote.line, quote.market)));
-    }
-    let worth = inputs.over_probability.and_then(|probability| worth(probability, over, under));
+/// Checks an answer and makes it a sealed row, or refuses it.
+pub fn build(inputs: &RowInputs<'_>) -> Result<PredictionRow, RowRefusal> {
+    let RowInputs { job, system_id, market, basis, predicted, .. } = inputs;
+    let (line_margin, recommendation) = recommend(*predicted, basis.line, inputs.recommend);
+    check_answer(*predicted, line_margin, market).map_err(|(code, why)| RowRefusal { code, why })?;
+    let worth = inputs
+        .over_probability
+        .and_then(|probability| worth(probability, &basis.over_price, &basis.under_price));
     let row = PredictionRow {
         key: RowKey {
-            game: job.id.game,
-            player: job.id.player.clone(),
+            game: job.game,
+            player: job.player.clone(),
             market: (*market).clone(),
             system_id: (*system_id).clone(),
         },
+        basis: Arc::clone(basis),
         model_sha256: inputs.model_sha256.to_owned(),
-        inputs_sha256: job.inputs_sha256.clone(),
         predicted_value: *predicted,
-        line: quote.line,
-        line_source: ACTUAL_PROP.to_owned(),
-        line_source_api: quote.source.clone(),
-        book: book.clone(),
-        was_line_fallback: line.was_fallback,
-        over_price: over.to_string(),
-        under_price: under.to_string(),
-        line_snapshot_at,
-        line_minutes_before_game: job.tip_off.duration_since(line_snapshot_at).as_mins(),
-        consensus_line: line.consensus_line,
-        line_spread: line.line_spread,
-        no_vig_over: line.no_vig_over,
         over_probability: inputs.over_probability.filter(|_| worth.is_some()),
         over_expected_value: worth.as_ref().map(|worth| worth.over_expected_value),
         under_expected_value: worth.as_ref().map(|worth| worth.under_expected_value),
-        over_fair_price: worth.as_ref().map(|worth| worth.over_fair_price.to_string()),
+        over_fair_price: worth.map(|worth| worth.over_fair_price),
         line_margin,
         recommendation,
-        feature_quality_score: inputs.feature_quality_score,
-        // A system that reads a required default is refused before it predicts.
-        default_feature_count: 0,
         in_sample: inputs.in_sample,
-        as_of: job.as_of,
-        predicted_at: inputs.predicted_at,
         row_sha256: String::new(),
     };
     Ok(row.sealed())
@@ -140,21 +169,22 @@ mod tests {
     use crate::lines::{LinePolicy, choose};
     use crate::recommend::agrees;
 
-    fn row_at(predicted: f64, line: &str) -> Result<PredictionRow, CodeNote> {
-        let job = job();
+    fn basis_of(line: &ChosenLine) -> Result<Arc<Basis>, RowRefusal> {
+        basis(&job(), &Market::points(), line, 97.5, at(AS_OF))
+    }
+
+    fn row_at(predicted: f64, line: &str) -> Result<PredictionRow, RowRefusal> {
         let chosen = choose(&[quote("fanduel", line, "-110", "-112")], &LinePolicy::default()).unwrap();
         build(&RowInputs {
-            job: &job,
+            job: &job().id,
             system_id: &"sys_a".parse().unwrap(),
             market: &Market::points(),
             model_sha256: "m",
             predicted,
-            line: &chosen,
+            basis: &basis_of(&chosen)?,
             over_probability: Some(0.55),
-            feature_quality_score: 97.5,
             recommend: &RecommendPolicy::default(),
             in_sample: false,
-            predicted_at: at(AS_OF),
         })
     }
 
@@ -162,10 +192,11 @@ mod tests {
     fn a_row_carries_its_provenance() {
         let row = row_at(27.0, "24.5").unwrap();
         assert_eq!((row.line_margin, row.recommendation), (2.5, Recommendation::Over));
-        assert_eq!((row.book.as_str(), row.was_line_fallback), ("fanduel", true));
-        assert_eq!((row.line_source.as_str(), row.line_source_api.as_str()), ("ACTUAL_PROP", "odds_api"));
-        assert_eq!((row.line_minutes_before_game, row.row_sha256.len()), (90, 64));
-        assert_eq!((row.over_price.as_str(), row.under_price.as_str()), ("-110", "-112"));
+        let basis = &row.basis;
+        assert_eq!((basis.book.as_str(), basis.was_line_fallback), ("fanduel", true));
+        assert_eq!((basis.line_source.as_str(), basis.line_source_api.as_str()), ("ACTUAL_PROP", "odds_api"));
+        assert_eq!((basis.line_minutes_before_game, row.row_sha256.len()), (90, 64));
+        assert_eq!((basis.over_price.as_str(), basis.under_price.as_str()), ("-110", "-112"));
     }
 
     #[test]
@@ -180,8 +211,7 @@ mod tests {
         ] {
             let refused = row_at(predicted, line).unwrap_err();
             assert_eq!(refused.code, code, "{predicted}");
-            assert!(refused.sentence.starts_with("sys_a: answered"), "{}", refused.sentence);
-            assert_eq!((refused.market, refused.book), (Some(Market::points()), None));
+            assert!(refused.why.starts_with("answered"), "{}", refused.why);
         }
         for (predicted, line) in [(0.0, "10.5"), (80.0, "70.5"), (44.5, "24.5"), (4.5, "24.5")] {
             assert!(row_at(predicted, line).is_ok(), "{predicted}");
@@ -191,24 +221,10 @@ mod tests {
 
     #[test]
     fn incident_52_a_line_without_provenance_becomes_no_row() {
-        let job = job();
         let mut chosen = choose(&[quote("fanduel", "20.0", "-110", "-112")], &LinePolicy::default()).unwrap();
         chosen.quote.event_id = None;
-        let built = build(&RowInputs {
-            job: &job,
-            system_id: &"sys_a".parse().unwrap(),
-            market: &Market::points(),
-            model_sha256: "m",
-            predicted: 21.0,
-            line: &chosen,
-            over_probability: Some(0.55),
-            feature_quality_score: 97.5,
-            recommend: &RecommendPolicy::default(),
-            in_sample: false,
-            predicted_at: at(AS_OF),
-        });
-        assert_eq!(built.unwrap_err().code, Code::Placeholder);
-        assert_eq!(row_at(21.0, "20.0").unwrap().line_source, ACTUAL_PROP, "a real 20.0 becomes one");
+        assert_eq!(basis_of(&chosen).unwrap_err().code, Code::Placeholder);
+        assert_eq!(row_at(21.0, "20.0").unwrap().basis.line_source, ACTUAL_PROP, "a real 20.0 becomes one");
     }
 
     #[test]
@@ -232,7 +248,7 @@ mod tests {
             if let Ok(row) = row_at(predicted, &line) {
                 prop_assert!(agrees(row.line_margin, row.recommendation));
                 prop_assert!(row.predicted_value.is_finite() && row.line_margin.abs() <= LARGEST_EDGE);
-                prop_assert_eq!(row.line_margin, row.predicted_value - row.line.points());
+                prop_assert_eq!(row.line_margin, row.predicted_value - row.basis.line.points());
             }
         }
     }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use proto::{
     BatchId, CodeNote, GameKey, JobId, Line, Market, OutcomeKind, PlayerLookup, Recommendation, RowKey,
-    RunMode, Slate, Sport, SystemId,
+    RunMode, Slate, Sport, SystemId, Text,
 };
 
 use crate::Warehouse;
@@ -105,8 +105,8 @@ pub struct ActiveRow {
     pub batch_id: BatchId,
     pub predicted_value: f64,
     pub line: Line,
-    pub line_source: String,
-    pub line_source_api: String,
+    pub line_source: Text,
+    pub line_source_api: Text,
     pub recommendation: Recommendation,
     pub in_sample: bool,
     pub feature_quality_score: f64,
@@ -167,8 +167,8 @@ pub(crate) fn active_row(r: &mut Reader<'_>) -> Result<ActiveRow> {
         batch_id: r.parsed()?,
         predicted_value: r.real()?,
         line: Line::from_half_points(r.narrow()?),
-        line_source: r.text()?,
-        line_source_api: r.text()?,
+        line_source: r.short_text()?,
+        line_source_api: r.short_text()?,
         recommendation: r.parsed()?,
         in_sample: r.flag()?,
         feature_quality_score: r.real()?,

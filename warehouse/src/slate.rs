@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use proto::tables::{FeatureRow, GameRow, InjuryRow};
-use proto::{JobId, Line, Market, PlayerLookup, Price, Quote, Slate, TeamCode};
+use proto::{JobId, Line, Market, PlayerLookup, Price, Quote, Slate, TeamCode, Text};
 use sqlx::query_scalar;
 
 use crate::completeness::{self, Completeness};
@@ -276,12 +276,13 @@ struct ListedQuote<'a> {
 /// The quotes of one event and market by player.
 fn event_quotes(text: &str, event_id: &str, market: &Market) -> Result<BTreeMap<PlayerLookup, PlayerQuotes>> {
     let unreadable = |why: String| Error::Corrupt { table: "lines", why };
+    let event_id = Text::from(event_id);
     let listed: Vec<ListedQuote<'_>> = serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))?;
     let mut players: BTreeMap<Cow<'_, str>, PlayerQuotes> = BTreeMap::new();
     for listed in listed {
         let quote = Quote {
-            book: Some(listed.book.into_owned()).filter(|book| !book.is_empty()),
-            event_id: Some(event_id.to_owned()).filter(|id| !id.is_empty()),
+            book: Some(Text::from(listed.book)).filter(|book| !book.is_empty()),
+            event_id: Some(event_id.clone()).filter(|id| !id.is_empty()),
             market: market.clone(),
             line: Line::from_half_points(listed.half_points),
             over: listed.over,
@@ -289,7 +290,7 @@ fn event_quotes(text: &str, event_id: &str, market: &Market) -> Result<BTreeMap<
             snapshot_at: listed.snapshot_at,
             market_updated_at: listed.updated_at,
             is_main: true,
-            source: listed.source.into_owned(),
+            source: listed.source.into(),
         };
         let found = players.entry(listed.player_lookup).or_insert_with(|| PlayerQuotes {
             name: listed.name.as_ref().to_owned(),

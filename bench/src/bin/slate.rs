@@ -5,6 +5,7 @@
 //! ```
 #![allow(clippy::print_stdout)] // a bench talks to whoever ran it
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -14,8 +15,8 @@ use pipeline::ingest::{self, IngestOptions};
 use pipeline::simulate::{self, SimOptions};
 use proto::league_time::league_date;
 use proto::{
-    BatchId, Code, JobId, Market, OpenerToken, PredictionRow, Recommendation, RowKey, RunMode, Slate,
-    SystemId,
+    Basis, BatchId, Code, JobId, Market, OpenerToken, PredictionRow, Price, Recommendation, RowKey, RunMode,
+    Slate, SystemId,
 };
 use protocol::{CloseReason, Closing, Mode};
 use warehouse::{
@@ -34,7 +35,7 @@ async fn main() -> Result<()> {
         quoted_players: Some(players as u32),
         injured: 0,
         late: 0,
-        ..SimOptions::ending(league_date(Timestamp::now()), 1)
+        ..SimOptions::ending(league_date(Timestamp::now()).yesterday()?, 1)
     };
     let league = simulate::days(&options, &folder.path().join("files"))?;
     let url = format!("sqlite:{}", folder.path().join("warehouse.db").display());
@@ -122,6 +123,26 @@ fn invented(inputs: &SlateInputs, systems: usize, now: Timestamp) -> Result<Stag
     let (mut rows, mut outcomes) = (Vec::new(), Vec::new());
     for (job, quotes) in &inputs.quotes {
         let quote = quotes.quotes.first().context("a quoted player has a quote")?;
+        let price = |text: &str| text.parse::<Price>();
+        let basis = Arc::new(Basis {
+            inputs_sha256: "i".repeat(64),
+            line: quote.line,
+            line_source: "ACTUAL_PROP".into(),
+            line_source_api: "odds_api".into(),
+            book: "draftkings".into(),
+            was_line_fallback: false,
+            over_price: price("-110")?,
+            under_price: price("-110")?,
+            line_snapshot_at: now,
+            line_minutes_before_game: 60,
+            consensus_line: Some(quote.line.points()),
+            line_spread: Some(0.3),
+            no_vig_over: 0.5,
+            feature_quality_score: 99.0,
+            default_feature_count: 0,
+            as_of: now,
+            predicted_at: now,
+        });
         for (n, system) in systems.iter().enumerate() {
             let value = quote.line.points() + n as f64 / 10.0;
             let row = PredictionRow {
@@ -131,32 +152,16 @@ fn invented(inputs: &SlateInputs, systems: usize, now: Timestamp) -> Result<Stag
                     market: Market::points(),
                     system_id: system.clone(),
                 },
+                basis: Arc::clone(&basis),
                 model_sha256: "m".repeat(64),
-                inputs_sha256: "i".repeat(64),
                 predicted_value: value,
-                line: quote.line,
-                line_source: "ACTUAL_PROP".to_owned(),
-                line_source_api: "odds_api".to_owned(),
-                book: "draftkings".to_owned(),
-                was_line_fallback: false,
-                over_price: "-110".to_owned(),
-                under_price: "-110".to_owned(),
-                line_snapshot_at: now,
-                line_minutes_before_game: 60,
-                consensus_line: Some(quote.line.points()),
-                line_spread: Some(0.3),
-                no_vig_over: 0.5,
                 over_probability: Some(0.55),
                 over_expected_value: Some(0.05),
                 under_expected_value: Some(-0.14),
-                over_fair_price: Some("-122".to_owned()),
+                over_fair_price: Some(price("-122")?),
                 line_margin: value - quote.line.points(),
                 recommendation: if n >= 10 { Recommendation::Over } else { Recommendation::Pass },
-                feature_quality_score: 99.0,
-                default_feature_count: 0,
                 in_sample: false,
-                as_of: now,
-                predicted_at: now,
                 row_sha256: String::new(),
             };
             rows.push(row.sealed());

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proto::verdict::Health;
-use proto::{Code, GameKey, JobId, RowKey, Slate, TeamCode};
+use proto::{Code, GameKey, JobId, PredictionRow, Slate, TeamCode};
 use protocol::{Closing, Mode};
 use rules::findings::{GameFacts, ModelFacts, PlayerFacts, RowFacts, SlateFacts};
 use rules::staleness::stale_inputs;
-use warehouse::{Besides, Publication};
+use warehouse::{ActiveRow, Besides, Publication};
 
 use super::context::Context;
 use super::gather::EndedJob;
@@ -42,21 +42,9 @@ pub(crate) async fn of(
         .collect();
     players.extend(ended.iter().map(|job| (job.facts.job.clone(), job.facts.clone())));
 
-    let mut rows: BTreeMap<RowKey, RowFacts> =
-        rows.into_iter().map(|row| (row.key.clone(), row_facts_of(row))).collect();
-    rows.extend(ended.iter().flat_map(|job| &job.rows).map(|row| {
-        let facts = RowFacts {
-            key: row.key.clone(),
-            predicted_value: row.predicted_value,
-            line: row.line,
-            recommendation: row.recommendation,
-            line_source: row.line_source.clone(),
-            line_source_api: row.line_source_api.clone(),
-            in_sample: row.in_sample,
-            before_tip_off: row.line_minutes_before_game >= 0,
-        };
-        (row.key.clone(), facts)
-    }));
+    // Those that stay active have keys that get no new row, so each key is here once.
+    let mut rows: Vec<RowFacts> = rows.into_iter().map(staying).collect();
+    rows.extend(ended.iter().flat_map(|job| &job.rows).map(arriving));
 
     let teams = teams_seen(ended, &rows);
     let registry = context.shelf.registry();
@@ -73,7 +61,7 @@ pub(crate) async fn of(
             })
             .collect(),
         players: players.into_values().collect(),
-        rows: rows.into_values().collect(),
+        rows,
         systems: registry
             .pins()
             .into_iter()
@@ -96,7 +84,21 @@ pub(crate) async fn of(
     Ok(Some(rules::findings::health(&facts)))
 }
 
-fn row_facts_of(row: warehouse::ActiveRow) -> RowFacts {
+fn arriving(row: &PredictionRow) -> RowFacts {
+    let basis = &row.basis;
+    RowFacts {
+        key: row.key.clone(),
+        predicted_value: row.predicted_value,
+        line: basis.line,
+        recommendation: row.recommendation,
+        line_source: basis.line_source.clone(),
+        line_source_api: basis.line_source_api.clone(),
+        in_sample: row.in_sample,
+        before_tip_off: basis.line_minutes_before_game >= 0,
+    }
+}
+
+fn staying(row: ActiveRow) -> RowFacts {
     RowFacts {
         key: row.key,
         predicted_value: row.predicted_value,
@@ -116,15 +118,12 @@ fn has_features(players: &BTreeMap<JobId, PlayerFacts>, ended: &[EndedJob], game
 }
 
 /// Teams by game: of this batch's players; a row that stays active proves that both were seen before.
-fn teams_seen(
-    ended: &[EndedJob],
-    rows: &BTreeMap<RowKey, RowFacts>,
-) -> BTreeMap<GameKey, BTreeSet<TeamCode>> {
+fn teams_seen(ended: &[EndedJob], rows: &[RowFacts]) -> BTreeMap<GameKey, BTreeSet<TeamCode>> {
     let mut teams: BTreeMap<GameKey, BTreeSet<TeamCode>> = BTreeMap::new();
     for job in ended {
         teams.entry(job.facts.job.game).or_default().extend(job.team);
     }
-    let games: BTreeSet<GameKey> = rows.keys().map(|key| key.game).collect();
+    let games: BTreeSet<GameKey> = rows.iter().map(|row| row.key.game).collect();
     for game in games {
         teams.entry(game).or_insert_with(|| [game.home, game.away].into());
     }

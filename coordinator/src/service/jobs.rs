@@ -89,10 +89,9 @@ fn job_of(
     let feature_row = inputs.features.get(&id);
     let features = feature_row.map(|row| {
         let mut vector = row.vector.clone();
-        let mut seen = quotes.map(|quotes| quotes.quotes.clone()).unwrap_or_default();
-        seen.extend(quotes.map(|quotes| quotes.openings.clone()).unwrap_or_default());
         if vector.contract_version == contract.version {
-            rules::line_features::apply(contract, &mut vector, &seen, as_of);
+            let seen = quotes.into_iter().flat_map(|quotes| quotes.quotes.iter().chain(&quotes.openings));
+            rules::line_features::apply(contract, &mut vector, seen, as_of);
         }
         vector
     });

@@ -177,7 +177,7 @@ fn record(row: &FeatureRow, results: &Results, chosen: &[Option<ChosenLine>]) ->
         cells.extend(line.as_ref().map_or([const { Cell::Missing }; 4], |line| {
             let quote = &line.quote;
             [
-                quote.book.clone().map_or(Cell::Missing, Cell::Text),
+                quote.book.as_ref().map_or(Cell::Missing, |book| Cell::Text(book.to_string())),
                 Cell::Number(quote.line.points()),
                 price(quote.over.as_ref()),
                 price(quote.under.as_ref()),

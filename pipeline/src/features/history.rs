@@ -387,8 +387,8 @@ pub(crate) fn will_be_played(game: &GameRow) -> bool {
 /// A stored quote as gates and features see it.
 pub(crate) fn quote(row: LineRow) -> Quote {
     Quote {
-        book: Some(row.book),
-        event_id: Some(row.event_id),
+        book: Some(row.book.into()),
+        event_id: Some(row.event_id.into()),
         market: row.market,
         line: row.line,
         over: row.over_price,
@@ -396,6 +396,6 @@ pub(crate) fn quote(row: LineRow) -> Quote {
         snapshot_at: Some(row.snapshot_at),
         market_updated_at: row.market_updated_at,
         is_main: row.is_main,
-        source: row.source,
+        source: row.source.into(),
     }
 }

@@ -5,11 +5,14 @@
 mod schemas;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use proto::codec::{CodecError, FORMAT, decode_job, decode_outcome, encode_job, encode_outcome};
+use proto::codec::{
+    CodecError, FORMAT, decode_job, decode_outcome, encode_job, encode_outcome, outcome_digest,
+};
 use proto::{
-    Code, CodeNote, Feature, FeatureSource, FeatureVector, GameStatus, InjuryStatus, Job, Market, Outcome,
-    PredictionRow, Quote, Recommendation, RowKey, RunMode,
+    Basis, Code, CodeNote, Feature, FeatureSource, FeatureVector, GameStatus, InjuryStatus, Job, Market,
+    Outcome, PredictionRow, Quote, Recommendation, RowKey, RunMode,
 };
 
 fn job() -> Job {
@@ -55,52 +58,56 @@ fn job() -> Job {
 }
 
 fn outcome() -> Outcome {
-    let row = PredictionRow {
-        key: RowKey {
-            game: job().id.game,
-            player: job().id.player,
-            market: Market::points(),
-            system_id: "catboost_v1".parse().unwrap(),
-        },
-        model_sha256: "cd".repeat(32),
+    let basis = Arc::new(Basis {
         inputs_sha256: "ab".repeat(32),
-        predicted_value: 22.25,
         line: "20.0".parse().unwrap(),
         line_source: "ACTUAL_PROP".into(),
         line_source_api: "odds_api".into(),
         book: "draftkings".into(),
         was_line_fallback: false,
-        over_price: "-110".into(),
-        under_price: "-110".into(),
+        over_price: "-110".parse().unwrap(),
+        under_price: "-110".parse().unwrap(),
         line_snapshot_at: "2024-03-29T18:58:54Z".parse().unwrap(),
         line_minutes_before_game: 251,
         consensus_line: Some(20.5),
         line_spread: None,
         no_vig_over: 0.5,
+        feature_quality_score: 97.5,
+        default_feature_count: 0,
+        as_of: job().as_of,
+        predicted_at: "2024-03-29T20:00:01.5Z".parse().unwrap(),
+    });
+    let row = |system: &str, value: f64| PredictionRow {
+        key: RowKey {
+            game: job().id.game,
+            player: job().id.player,
+            market: Market::points(),
+            system_id: system.parse().unwrap(),
+        },
+        basis: Arc::clone(&basis),
+        model_sha256: "cd".repeat(32),
+        predicted_value: value,
         over_probability: Some(0.55),
         over_expected_value: Some(0.05),
         under_expected_value: Some(-0.140_909),
-        over_fair_price: Some("-122".into()),
-        line_margin: 2.25,
+        over_fair_price: Some("-122".parse().unwrap()),
+        line_margin: value - 20.0,
         recommendation: Recommendation::Over,
-        feature_quality_score: 97.5,
-        default_feature_count: 0,
         in_sample: false,
-        as_of: job().as_of,
-        predicted_at: "2024-03-29T20:00:01Z".parse().unwrap(),
         row_sha256: String::new(),
     };
+    let rows = [row("catboost_v1", 22.25), row("lightgbm_v1", 23.5)];
     Outcome {
         code: Code::Predicted,
-        sentence: "1 of 1 rows".into(),
+        sentence: "2 of 2 rows".into(),
         codes: vec![CodeNote {
             market: Some(Market::points()),
             book: Some("bovada".into()),
             code: Code::OneSided,
             sentence: "bovada offers only one side".into(),
         }],
-        rows_owed: 1,
-        rows: vec![row.sealed()],
+        rows_owed: 2,
+        rows: rows.map(PredictionRow::sealed).to_vec(),
     }
 }
 
@@ -124,10 +131,10 @@ fn records_of_every_format_read_as_they_were_meant() {
     assert_eq!(decode_outcome(&bytes).unwrap(), outcome());
 }
 
-/// Formats 1 and 2 were never released: their jobs cost nothing and wait for whoever can read them.
+/// Formats 1 to 3 were never released: their jobs cost nothing and wait for whoever can read them.
 #[test]
 fn earlier_formats_are_refused_by_name() {
-    for found in [1, 2] {
+    for found in [1, 2, 3] {
         let kept = |name: &str| {
             let file = format!("tests/it/records/{name}_v{found}.bin");
             std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()
@@ -146,4 +153,31 @@ fn an_unknown_format_and_damage_are_refused_by_name() {
     for len in 0..whole.len() {
         assert!(decode_job(&whole[..len]).is_err(), "truncated to {len}");
     }
+    let whole = encode_outcome(&outcome());
+    for len in 0..whole.len() {
+        assert!(decode_outcome(&whole[..len]).is_err(), "truncated to {len}");
+    }
+}
+
+#[test]
+fn rows_of_one_record_share_their_basis_again() {
+    let read = decode_outcome(&encode_outcome(&outcome())).unwrap();
+    assert!(Arc::ptr_eq(&read.rows[0].basis, &read.rows[1].basis));
+    let mut two_lines = outcome();
+    Arc::make_mut(&mut two_lines.rows[1].basis).book = "fanduel".into();
+    assert_eq!(decode_outcome(&encode_outcome(&two_lines)).unwrap(), two_lines);
+}
+
+#[test]
+fn the_digest_of_an_outcome_has_no_clock() {
+    let digest = |outcome: &Outcome| outcome_digest(&encode_outcome(outcome));
+    let mut later = outcome();
+    for row in &mut later.rows {
+        Arc::make_mut(&mut row.basis).predicted_at = "2024-03-29T21:00:00Z".parse().unwrap();
+    }
+    assert_ne!(encode_outcome(&later), encode_outcome(&outcome()));
+    assert_eq!(digest(&later), digest(&outcome()));
+    let mut other = outcome();
+    other.rows[0].predicted_value += 1.0;
+    assert_ne!(digest(&other), digest(&outcome()));
 }

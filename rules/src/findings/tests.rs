@@ -40,8 +40,8 @@ fn row(player: &PlayerFacts, system: &str, predicted: f64) -> RowFacts {
         predicted_value: predicted,
         line,
         recommendation,
-        line_source: "ACTUAL_PROP".to_owned(),
-        line_source_api: "odds_api".to_owned(),
+        line_source: "ACTUAL_PROP".into(),
+        line_source_api: "odds_api".into(),
         in_sample: false,
         before_tip_off: true,
     }
@@ -231,7 +231,7 @@ fn incident_59_one_source_of_two_gone_quiet_is_seen() {
     let found = health(&facts).findings.remove(0);
     assert_eq!(found.sentence, "odds_api gave 40 of 40 lines (100 %), 2 sources are configured");
     for row in facts.rows.iter_mut().take(2) {
-        row.line_source_api = "bettingpros".to_owned();
+        row.line_source_api = "bettingpros".into();
     }
     assert!(codes(&facts).is_empty(), "95 % is not more than 95 %");
 }
@@ -258,7 +258,7 @@ fn what_grading_cannot_judge_is_counted() {
         row.before_tip_off = false;
     }
     assert!(codes(&facts).is_empty());
-    facts.rows[2].line_source = "ESTIMATED_AVG".to_owned();
+    facts.rows[2].line_source = "ESTIMATED_AVG".into();
     assert_eq!(codes(&facts), ["ungradable"]);
     for row in &mut facts.rows {
         row.in_sample = true;

@@ -20,7 +20,7 @@ pub(super) fn gate(job: &Job, needs: &[SystemNeeds], contract: &FeatureContract,
     if rows.run.is_empty() {
         return Gate::End(nobody_left(job, rows, notes));
     }
-    let quality = quality::of_read(contract, vector, |at| rows.read.contains(&at));
+    let quality = quality::of_read(contract, vector, |at| rows.read[at]);
     let too_low = too_low(job, &quality);
     if !too_low.is_empty() {
         notes.extend(too_low);
@@ -74,8 +74,8 @@ fn usable_row<'a>(job: &'a Job, contract: &FeatureContract) -> Result<&'a Featur
 struct Rows<'a> {
     run: Vec<&'a SystemNeeds>,
     refused: Vec<(SystemId, Market, CodeNote)>,
-    /// Positions that at least one running system reads.
-    read: std::collections::BTreeSet<usize>,
+    /// Of each position of the contract, whether a running system reads it.
+    read: Vec<bool>,
 }
 
 impl<'a> Rows<'a> {
@@ -86,7 +86,8 @@ impl<'a> Rows<'a> {
         vector: &FeatureVector,
         lines: &Lines,
     ) -> Self {
-        let mut rows = Rows { run: Vec::new(), refused: Vec::new(), read: Default::default() };
+        let mut rows =
+            Rows { run: Vec::new(), refused: Vec::new(), read: vec![false; contract.features.len()] };
         for (market, system) in &job.wanted {
             let wanted = needs.iter().find(|n| &n.system_id == system && &n.market == market);
             let verdict = line_of(market, lines)
@@ -96,7 +97,7 @@ impl<'a> Rows<'a> {
                 .and_then(|needs| defaults(needs, contract, vector).map(|()| needs));
             match verdict {
                 Ok(needs) => {
-                    rows.read.extend(&needs.features);
+                    needs.features.iter().for_each(|at| rows.read[*at] = true);
                     rows.run.push(needs);
                 }
                 Err((code, why)) => {

@@ -98,7 +98,7 @@ fn not_playing(job: &Job) -> Option<Outcome> {
 }
 
 /// A note that refuses one owed row; its sentence begins with the system.
-fn row_note(system: &SystemId, market: &Market, code: Code, why: &str) -> CodeNote {
+pub(crate) fn row_note(system: &SystemId, market: &Market, code: Code, why: &str) -> CodeNote {
     CodeNote { market: Some(market.clone()), book: None, code, sentence: format!("{system}: {why}") }
 }
 

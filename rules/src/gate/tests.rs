@@ -44,19 +44,22 @@ fn row(
     market: &Market,
     value: f64,
 ) -> Result<PredictionRow, CodeNote> {
-    row::build(&RowInputs {
-        job,
-        system_id: system,
-        market,
-        model_sha256: "m",
-        predicted: value,
-        line: &prepared.lines[market],
-        over_probability: None,
-        feature_quality_score: prepared.quality.score,
-        recommend: &RecommendPolicy::default(),
-        in_sample: false,
-        predicted_at: at(AS_OF),
-    })
+    let built = row::basis(job, market, &prepared.lines[market], prepared.quality.score, at(AS_OF)).and_then(
+        |basis| {
+            row::build(&RowInputs {
+                job: &job.id,
+                system_id: system,
+                market,
+                model_sha256: "m",
+                predicted: value,
+                basis: &basis,
+                over_probability: None,
+                recommend: &RecommendPolicy::default(),
+                in_sample: false,
+            })
+        },
+    );
+    built.map_err(|refusal| refusal.note(system, market))
 }
 
 /// Runs a job with the same answer from every system.

@@ -20,8 +20,6 @@ pub struct ChosenLine {
     pub no_vig_over: f64,
     /// True when the chosen book is not the first of the rank.
     pub was_fallback: bool,
-    /// The main line of each surviving book, those outside the consensus too.
-    pub main_by_book: BTreeMap<String, Line>,
 }
 
 /// Chooses among the survivors of [`super::judge()`]; none when there is none. A quote without book or prices is never
@@ -41,8 +39,8 @@ pub(crate) fn choose_among(survivors: &[&Quote], policy: &LinePolicy) -> Option<
             (quote.snapshot_at.is_some() && quote.event_id.is_some()).then_some((quote, book, both))
         })
         .min_by_key(|(quote, book, _)| (policy.rank_of(book), quote.line))?;
-    let main_by_book: BTreeMap<String, Line> =
-        survivors.iter().filter_map(|q| Some((q.book.clone()?, q.line))).collect();
+    let main_by_book: BTreeMap<&str, Line> =
+        survivors.iter().filter_map(|q| Some((q.book.as_deref()?, q.line))).collect();
     let counting: Vec<i32> = main_by_book
         .iter()
         .filter(|(book, _)| policy.counts(book))
@@ -54,7 +52,6 @@ pub(crate) fn choose_among(survivors: &[&Quote], policy: &LinePolicy) -> Option<
         consensus_line: median_half_points(counting),
         no_vig_over: both.no_vig_over(),
         was_fallback: policy.rank.first().is_none_or(|first| first != book),
-        main_by_book,
     })
 }
 
@@ -100,7 +97,6 @@ mod tests {
         let spread = chosen.line_spread.unwrap(); // of 25.5, 24.5 and 23.0
         assert!((spread - 1.027_402_3).abs() < 1e-6, "{spread}");
         assert!(chosen.no_vig_over > 0.5);
-        assert_eq!(chosen.main_by_book.len(), 4);
     }
 
     #[test]

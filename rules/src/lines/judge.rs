@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use jiff::{SignedDuration, Timestamp};
-use proto::{Code, CodeNote, Market, Quote};
+use proto::{Code, CodeNote, Market, Quote, Text};
 
 use super::LinePolicy;
 use super::choose::median_half_points;
@@ -238,7 +238,7 @@ fn percent(share: f64) -> String {
 
 /// Book and instant of a quote; without book, event or snapshot it is a placeholder, whatever its number.
 fn provenance(quote: &Quote) -> Result<(&str, Timestamp), (Code, String)> {
-    let named = |field: &Option<String>| field.as_deref().is_some_and(|text| !text.trim().is_empty());
+    let named = |field: &Option<Text>| field.as_deref().is_some_and(|text| !text.trim().is_empty());
     let lacking = [("book", !named(&quote.book)), ("event", !named(&quote.event_id))]
         .into_iter()
         .chain([("snapshot", quote.snapshot_at.is_none())])

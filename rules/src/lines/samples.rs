@@ -21,8 +21,8 @@ pub(crate) fn at(text: &str) -> Timestamp {
 pub(crate) fn quote(book: &str, line: &str, over: &str, under: &str) -> Quote {
     let price = |text: &str| (!text.is_empty()).then(|| text.parse().unwrap());
     Quote {
-        book: Some(book.to_owned()),
-        event_id: Some("e0f1a2b3c4d5e6f708192a3b4c5d6e7f".to_owned()),
+        book: Some(book.into()),
+        event_id: Some("e0f1a2b3c4d5e6f708192a3b4c5d6e7f".into()),
         market: Market::points(),
         line: line.parse().unwrap(),
         over: price(over),
@@ -30,7 +30,7 @@ pub(crate) fn quote(book: &str, line: &str, over: &str, under: &str) -> Quote {
         snapshot_at: Some(at(SEEN)),
         market_updated_at: Some(at(SEEN)),
         is_main: true,
-        source: "odds_api".to_owned(),
+        source: "odds_api".into(),
     }
 }
 

@@ -259,8 +259,8 @@ fn read(written: &Written, resolver: &Resolver) -> Result<Quote, Code> {
     };
     let line: Line = line_on_grid(&written.line).map_err(|note| note.code)?;
     Ok(Quote {
-        book: written.book.clone(),
-        event_id: written.event.clone(),
+        book: written.book.as_deref().map(Into::into),
+        event_id: written.event.as_deref().map(Into::into),
         market: written.market.clone(),
         line,
         over: price(&written.over)?,
@@ -268,7 +268,7 @@ fn read(written: &Written, resolver: &Resolver) -> Result<Quote, Code> {
         snapshot_at: written.seen,
         market_updated_at: written.updated,
         is_main: true,
-        source: "odds_api".to_owned(),
+        source: "odds_api".into(),
     })
 }
 

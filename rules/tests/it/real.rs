@@ -44,8 +44,8 @@ impl Offer {
             text => text.parse().map(Some).map_err(|_| Code::PriceOutOfRange),
         };
         Ok(Quote {
-            book: Some(self.book.clone()),
-            event_id: Some(self.event.clone()),
+            book: Some(self.book.as_str().into()),
+            event_id: Some(self.event.as_str().into()),
             market: self.market.clone(),
             line: rules::lines::line_on_grid(&self.line).map_err(|note| note.code)?,
             over: price(&self.over)?,
@@ -53,7 +53,7 @@ impl Offer {
             snapshot_at: self.snapshot_at,
             market_updated_at: self.updated_at,
             is_main: false,
-            source: "odds_api".to_owned(),
+            source: "odds_api".into(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proto::outcome::OutcomeCounts;
-use proto::{Code, CodeNote, GameKey, JobId, Market, OutcomeKind, SystemId};
+use proto::{Code, CodeNote, GameKey, JobId, Market, OutcomeKind, SystemId, Text};
 
 use crate::error::{Error, Result};
 
@@ -49,7 +49,7 @@ pub(crate) struct Group {
     pub(crate) game: GameKey,
     pub(crate) market: Market,
     pub(crate) system_id: SystemId,
-    pub(crate) line_source: String,
+    pub(crate) line_source: Text,
 }
 
 impl Account {

@@ -192,7 +192,7 @@ impl Ruling<'_> {
             *effect.by_system.entry(group.system_id.to_string()).or_default() += count;
             *effect.by_market.entry(group.market.to_string()).or_default() += count;
             *effect.by_game.entry(group.game.to_string()).or_default() += count;
-            *effect.by_line_source.entry(group.line_source.clone()).or_default() += count;
+            *effect.by_line_source.entry(group.line_source.to_string()).or_default() += count;
         }
         late
     }

@@ -105,7 +105,7 @@ fn write_row(row: &PredictionRow, batch_id: &BatchId, generation: u64, cells: &m
     let key = &row.key;
     cells.text(key.game).text(&key.player).text(&key.market).text(&key.system_id);
     cells.text(row.prediction_id(batch_id, generation)).text(&row.model_sha256);
-    cells.real(row.predicted_value).int(row.line.half_points().into());
+    cells.real(row.predicted_value).int(row.basis.line.half_points().into());
     cells.opt_real(row.over_probability).opt_real(row.over_expected_value).opt_real(row.under_expected_value);
     cells.opt_text(row.over_fair_price.as_ref());
     cells.real(row.line_margin).text(row.recommendation).flag(row.in_sample).text(&row.row_sha256);
@@ -170,7 +170,7 @@ pub(super) fn count<'a>(
             game: key.game,
             market: key.market.clone(),
             system_id: key.system_id.clone(),
-            line_source: row.line_source.clone(),
+            line_source: row.basis.line_source.clone(),
         };
         *account.groups.entry(group).or_default() += 1;
     }

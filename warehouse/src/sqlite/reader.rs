@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use proto::Text;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Decode, Row, Sqlite, Type};
 
@@ -43,6 +44,11 @@ impl<'r> Reader<'r> {
 
     pub(crate) fn text(&mut self) -> Result<String> {
         self.required()
+    }
+
+    /// A text that usually fits in place.
+    pub(crate) fn short_text(&mut self) -> Result<Text> {
+        self.required::<&str>().map(Text::from)
     }
 
     pub(crate) fn opt_text(&mut self) -> Result<Option<String>> {

@@ -1,11 +1,13 @@
 //! A small night: two games, a few players, two systems; everything a test changes is an argument.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use proto::features::{FeatureCategory, FeatureContract, FeatureGrain, FeatureSpec};
 use proto::tables::{GameRow, InjuryRow, LineRow, PlayerGameRow, SourceFileRow, TeamGameRow};
 use proto::{
-    BatchId, Code, GameKey, GameStatus, InjuryStatus, JobId, Line, Market, OpenerToken, PlayerLookup,
+    Basis, BatchId, Code, GameKey, GameStatus, InjuryStatus, JobId, Line, Market, OpenerToken, PlayerLookup,
     PredictionRow, Recommendation, RowKey, RunMode, SeasonPhase, Slate, SystemId,
 };
 use protocol::{CloseReason, Closing};
@@ -223,6 +225,26 @@ pub(crate) fn row(player: &str, game: &str, system_id: &str, value: f64) -> Pred
         m if m <= -1.0 => Recommendation::Under,
         _ => Recommendation::Pass,
     };
+    let price = |text: &str| text.parse().unwrap();
+    let basis = Basis {
+        inputs_sha256: "i".repeat(64),
+        line,
+        line_source: "ACTUAL_PROP".into(),
+        line_source_api: "odds_api".into(),
+        book: "draftkings".into(),
+        was_line_fallback: false,
+        over_price: price("-110"),
+        under_price: price("-110"),
+        line_snapshot_at: at("2026-01-23T17:00:00Z"),
+        line_minutes_before_game: 450,
+        consensus_line: Some(20.5),
+        line_spread: None,
+        no_vig_over: 0.5,
+        feature_quality_score: 91.5,
+        default_feature_count: 0,
+        as_of: at(NOON),
+        predicted_at: at(NOON),
+    };
     PredictionRow {
         key: RowKey {
             game: game_key(game),
@@ -230,32 +252,16 @@ pub(crate) fn row(player: &str, game: &str, system_id: &str, value: f64) -> Pred
             market: Market::points(),
             system_id: system(system_id),
         },
+        basis: Arc::new(basis),
         model_sha256: "m".repeat(64),
-        inputs_sha256: "i".repeat(64),
         predicted_value: value,
-        line,
-        line_source: "ACTUAL_PROP".to_owned(),
-        line_source_api: "odds_api".to_owned(),
-        book: "draftkings".to_owned(),
-        was_line_fallback: false,
-        over_price: "-110".to_owned(),
-        under_price: "-110".to_owned(),
-        line_snapshot_at: at("2026-01-23T17:00:00Z"),
-        line_minutes_before_game: 450,
-        consensus_line: Some(20.5),
-        line_spread: None,
-        no_vig_over: 0.5,
         over_probability: Some(0.55),
         over_expected_value: Some(0.05),
         under_expected_value: Some(-0.140_909),
-        over_fair_price: Some("-122".into()),
+        over_fair_price: Some(price("-122")),
         line_margin: margin,
         recommendation,
-        feature_quality_score: 91.5,
-        default_feature_count: 0,
         in_sample: false,
-        as_of: at(NOON),
-        predicted_at: at(NOON),
         row_sha256: String::new(),
     }
     .sealed()

@@ -1,5 +1,7 @@
 //! The verdict transaction.
 
+use std::sync::Arc;
+
 use proto::verdict::{Health, HealthLevel, VerdictReason};
 use proto::{BatchId, Code, EndState, GameStatus, Market, RunMode, Slate};
 use protocol::CloseReason;
@@ -318,8 +320,8 @@ pub(crate) async fn rows_without_a_job_are_refused(warehouse: Warehouse) {
         foreign(|r| r.outcomes.push(outcome("a", "20260124_BOS_NYK", Code::NoLine))),
         foreign(|r| r.head.slate = Slate::nba(day("2026-01-24"))),
         // The systems of a player and market share one line.
-        foreign(|r| r.rows[1].book = "another".to_owned()),
-        foreign(|r| r.rows[0].inputs_sha256 = "others".to_owned()),
+        foreign(|r| Arc::make_mut(&mut r.rows[1].basis).book = "another".into()),
+        foreign(|r| Arc::make_mut(&mut r.rows[0].basis).inputs_sha256 = "others".to_owned()),
     ];
     for wrong in wrongs {
         let error = warehouse.publish(&wrong).await.unwrap_err();

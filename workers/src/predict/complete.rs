@@ -1,28 +1,18 @@
 //! An outcome as the store takes it: encoded, hashed without its clock, and small enough.
 
-use jiff::Timestamp;
-use proto::codec::{encode_outcome, sha256_hex};
+use proto::codec::{encode_outcome, outcome_digest};
 use proto::{Code, CodeNote, Outcome};
 use protocol::MAX_STAGED_BYTES;
 use protocol::ops::Completion;
 use protocol::worker::JobResult;
 
-/// Room for the clocks of the rows, which are filled in last.
-const CLOCK_BYTES: usize = 64;
-
-/// The completion of a job whose rows carry no clock yet.
+/// The completion of a job.
 ///
 /// The digest leaves the clock out: a completion that is repeated after a lost answer, or made again by another worker
 /// from the same inputs, is the same result; a different one is an alarm.
-pub(super) fn completed(seq: u32, outcome: Outcome, predicted_at: Timestamp) -> JobResult {
-    let (mut outcome, timeless) = fitted(outcome);
-    let digest = sha256_hex(&timeless);
-    let body = if outcome.rows.is_empty() {
-        timeless
-    } else {
-        outcome.rows.iter_mut().for_each(|row| row.predicted_at = predicted_at);
-        encode_outcome(&outcome)
-    };
+pub(super) fn completed(seq: u32, outcome: Outcome) -> JobResult {
+    let (outcome, body) = fitted(outcome);
+    let digest = outcome_digest(&body);
     let num_rows = outcome.rows.len() as u32;
     JobResult::Completed(Completion { seq, code: outcome.code, num_rows, body, digest })
 }
@@ -30,9 +20,8 @@ pub(super) fn completed(seq: u32, outcome: Outcome, predicted_at: Timestamp) -> 
 /// The outcome and its encoding, within what the store takes for one job. Refused quotes go first, since the rows'
 /// accounts do not need them; an outcome that is still too large is a failure that says so.
 fn fitted(mut outcome: Outcome) -> (Outcome, Vec<u8>) {
-    let limit = MAX_STAGED_BYTES - CLOCK_BYTES * outcome.rows.len().min(MAX_STAGED_BYTES / CLOCK_BYTES);
     let encoded = encode_outcome(&outcome);
-    if encoded.len() <= limit {
+    if encoded.len() <= MAX_STAGED_BYTES {
         return (outcome, encoded);
     }
     let notes = outcome.codes.len();
@@ -42,7 +31,7 @@ fn fitted(mut outcome: Outcome) -> (Outcome, Vec<u8>) {
         format!("{left_out} refused quotes are not listed, because the outcome would be too large");
     outcome.codes.push(CodeNote::of_job(outcome.code, sentence));
     let encoded = encode_outcome(&outcome);
-    if encoded.len() <= limit {
+    if encoded.len() <= MAX_STAGED_BYTES {
         return (outcome, encoded);
     }
     let rows = outcome.rows.len();
@@ -63,7 +52,7 @@ mod tests {
     use super::*;
 
     fn completion(outcome: Outcome) -> Completion {
-        match completed(3, outcome, Timestamp::UNIX_EPOCH) {
+        match completed(3, outcome) {
             JobResult::Completed(completion) => completion,
             other => panic!("{other:?}"),
         }

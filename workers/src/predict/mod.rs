@@ -11,19 +11,20 @@
 
 mod complete;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use models::{FeatureMatrix, Model, NoPrediction};
 use proto::codec::{CodecError, decode_job};
 use proto::features::FeatureContract;
-use proto::{Code, CodeNote, Feature, FeatureSource, Job, Market, PredictionRow, SystemId};
+use proto::{Basis, Code, CodeNote, Feature, FeatureSource, Job, Market, PredictionRow, SystemId};
 use protocol::ops::ClaimedJob;
 use protocol::worker::JobResult;
 use rules::gate::{Gate, Prepared, before_predict, finish};
 use rules::lines::LinePolicy;
 use rules::recommend::RecommendPolicy;
-use rules::row::{RowInputs, build};
+use rules::row::{RowInputs, RowRefusal, basis, build};
 
 use self::complete::completed;
 use crate::shelf::{Entry, ModelSet};
@@ -65,7 +66,7 @@ pub fn predict_chunk(
     }
     let mut running = Vec::with_capacity(jobs.len());
     for claimed in jobs {
-        match begin(rulebook, models, claimed) {
+        match begin(rulebook, models, claimed, predicted_at) {
             Begun::Over(result) => emit(result),
             Begun::Running(job) => running.push(*job),
         }
@@ -73,8 +74,8 @@ pub fn predict_chunk(
     for entry in models.entries() {
         ask(rulebook, entry, &mut running);
     }
-    for Running { seq, job, prepared, answers } in running {
-        emit(completed(seq, finish(&job, prepared, answers), predicted_at));
+    for Running { seq, job, prepared, answers, .. } in running {
+        emit(completed(seq, finish(&job, prepared, answers)));
     }
 }
 
@@ -83,6 +84,8 @@ struct Running {
     seq: u32,
     job: Job,
     prepared: Prepared,
+    /// What the rows of each market share, or why there can be none.
+    bases: BTreeMap<Market, Result<Arc<Basis>, RowRefusal>>,
     answers: Vec<(SystemId, Market, Result<PredictionRow, CodeNote>)>,
 }
 
@@ -91,7 +94,7 @@ enum Begun {
     Running(Box<Running>),
 }
 
-fn begin(rulebook: &Rulebook, models: &ModelSet, claimed: &ClaimedJob) -> Begun {
+fn begin(rulebook: &Rulebook, models: &ModelSet, claimed: &ClaimedJob, predicted_at: Timestamp) -> Begun {
     let seq = claimed.seq;
     let job = match decode_job(&claimed.payload) {
         Ok(job) => job,
@@ -103,9 +106,15 @@ fn begin(rulebook: &Rulebook, models: &ModelSet, claimed: &ClaimedJob) -> Begun 
         }
     };
     match before_predict(&job, models.needs(), rulebook.contract, &rulebook.lines) {
-        // The clock of an outcome is in its rows, and here are none.
-        Gate::End(outcome) => Begun::Over(completed(seq, outcome, Timestamp::UNIX_EPOCH)),
-        Gate::Go(prepared) => Begun::Running(Box::new(Running { seq, job, prepared, answers: Vec::new() })),
+        Gate::End(outcome) => Begun::Over(completed(seq, outcome)),
+        Gate::Go(prepared) => {
+            let score = prepared.quality.score;
+            let shared = |(market, line): (&Market, _)| {
+                (market.clone(), basis(&job, market, line, score, predicted_at))
+            };
+            let bases = prepared.lines.iter().map(shared).collect();
+            Begun::Running(Box::new(Running { seq, job, prepared, bases, answers: Vec::new() }))
+        }
     }
 }
 
@@ -170,27 +179,25 @@ fn written(
     predicted: f64,
 ) -> Result<PredictionRow, CodeNote> {
     let pin = &model.pin;
-    let line = running
-        .prepared
-        .lines
-        .get(&pin.market)
-        .ok_or_else(|| row_note(model, Code::Model, "there is no line to compare with".to_owned()))?;
-    build(&RowInputs {
-        job: &running.job,
+    let basis = match running.bases.get(&pin.market) {
+        Some(Ok(basis)) => basis,
+        Some(Err(refusal)) => return Err(refusal.note(&pin.system_id, &pin.market)),
+        None => return Err(row_note(model, Code::Model, "there is no line to compare with".to_owned())),
+    };
+    let row = build(&RowInputs {
+        job: &running.job.id,
         system_id: &pin.system_id,
         market: &pin.market,
         model_sha256: &pin.sha256,
         predicted,
-        line,
+        basis,
         over_probability: model.card.calibration.as_ref().and_then(|calibration| {
-            calibration.over_probability(predicted - line.quote.line.points(), line.no_vig_over)
+            calibration.over_probability(predicted - basis.line.points(), basis.no_vig_over)
         }),
-        feature_quality_score: running.prepared.quality.score,
         recommend: &RecommendPolicy { hold_below: model.card.hold_below, ..rulebook.recommend },
         in_sample: model.in_sample(running.job.id.game.date),
-        // Filled in when the outcome is encoded, so that the result can be hashed without a clock.
-        predicted_at: Timestamp::UNIX_EPOCH,
-    })
+    });
+    row.map_err(|refusal| refusal.note(&pin.system_id, &pin.market))
 }
 
 fn refused(model: &Model, refusal: NoPrediction) -> CodeNote {
@@ -203,13 +210,6 @@ fn refused(model: &Model, refusal: NoPrediction) -> CodeNote {
     row_note(model, code, why.to_owned())
 }
 
-/// A note that refuses one owed row; its sentence begins with the system, as those of the gates do.
 fn row_note(model: &Model, code: Code, why: String) -> CodeNote {
-    let pin = &model.pin;
-    CodeNote {
-        market: Some(pin.market.clone()),
-        book: None,
-        code,
-        sentence: format!("{}: {why}", pin.system_id),
-    }
+    RowRefusal { code, why }.note(&model.pin.system_id, &model.pin.market)
 }

@@ -52,9 +52,10 @@ fn a_clean_job_gets_a_row_from_every_system() {
     assert_eq!((outcome.code, outcome.rows.len()), (Code::Predicted, 5));
     let alpha = &outcome.rows[0];
     assert_eq!((alpha.key.system_id.as_str(), alpha.predicted_value), ("alpha", 24.0));
-    assert_eq!((alpha.line.points(), alpha.line_margin), (22.5, 1.5));
-    assert_eq!((alpha.recommendation, alpha.book.as_str()), (Recommendation::Over, "draftkings"));
-    assert_eq!((alpha.predicted_at, alpha.feature_quality_score), (at(NOW), 100.0));
+    let basis = &alpha.basis;
+    assert_eq!((basis.line.points(), alpha.line_margin), (22.5, 1.5));
+    assert_eq!((alpha.recommendation, basis.book.as_str()), (Recommendation::Over, "draftkings"));
+    assert_eq!((basis.predicted_at, basis.feature_quality_score), (at(NOW), 100.0));
     assert!(outcome.rows.iter().all(|row| row.model_sha256.len() == 64 && row.row_sha256.len() == 64));
     assert!(!alpha.in_sample, "a formula has seen no results");
 }

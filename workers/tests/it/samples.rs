@@ -18,8 +18,8 @@ pub(crate) fn at(text: &str) -> jiff::Timestamp {
 pub(crate) fn quote(book: &str, line: &str) -> Quote {
     let seen = at("2026-01-23T23:00:00Z");
     Quote {
-        book: Some(book.to_owned()),
-        event_id: Some("e0f1a2b3c4d5e6f708192a3b4c5d6e7f".to_owned()),
+        book: Some(book.into()),
+        event_id: Some("e0f1a2b3c4d5e6f708192a3b4c5d6e7f".into()),
         market: Market::points(),
         line: line.parse().unwrap(),
         over: Some("-110".parse().unwrap()),
@@ -27,7 +27,7 @@ pub(crate) fn quote(book: &str, line: &str) -> Quote {
         snapshot_at: Some(seen),
         market_updated_at: Some(seen),
         is_main: true,
-        source: "odds_api".to_owned(),
+        source: "odds_api".into(),
     }
 }
 

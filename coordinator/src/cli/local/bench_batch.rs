@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
+use jiff::{Timestamp, ToSpan};
 use pipeline::features::build_range;
 use pipeline::ingest::{self, IngestOptions};
 use pipeline::simulate::{self, SimOptions, SimReport};
@@ -163,15 +163,16 @@ fn ask(args: &BatchArgs, instance: &Instance, league: &SimReport) -> Result<Ask,
     Ok(Ask { game_date: league.last_day.to_string(), as_of: league.as_of, markets, systems })
 }
 
+/// The slate of the day before: of today's games some may have begun, and a batch leaves those alone.
 async fn prepare(args: &BatchArgs, config: &Config) -> Result<SimReport, Failure> {
-    let now = Timestamp::now();
+    let day = league_date(Timestamp::now()).saturating_sub(1.day());
     let options = SimOptions {
         games_per_day: args.players.div_ceil(QUOTED_PER_GAME).max(1),
         players_per_team: 13,
         quoted_players: Some(args.players),
         injured: 0,
         late: 0,
-        ..SimOptions::ending(league_date(now), 1)
+        ..SimOptions::ending(day, 1)
     };
     let league = simulate::days(&options, &config.dir.join("files")).map_err(stage_failure)?;
     let warehouse = open_or_make(config).await?;
@@ -185,7 +186,7 @@ async fn prepare(args: &BatchArgs, config: &Config) -> Result<SimReport, Failure
     Ok(league)
 }
 
-/// One batch from start to ended, and its rows read. A backfill, so that tip-offs that have passed do not matter.
+/// One batch from start to ended, and its rows read. One that leaves none has measured nothing.
 async fn one(service: &Service, ask: &Ask) -> Result<(Laps, (u64, u64, usize)), Failure> {
     let request = StartRequest {
         game_date: Some(ask.game_date.clone()),
@@ -211,7 +212,15 @@ async fn one(service: &Service, ask: &Ask) -> Result<(Laps, (u64, u64, usize)), 
     let ended = lap();
     let query = PredictionQuery { game_date: Some(ask.game_date.clone()), ..PredictionQuery::default() };
     let rows = service.predictions(query).await?.rows.len() as u64;
-    Ok((Laps { started, ended, read: lap() }, (status.progress.predicted, rows, start.systems.len())))
+    let read = lap();
+    if rows == 0 {
+        let why = status.state_reason.map(|reason| reason.sentence).unwrap_or_default();
+        return Err(Failure::failed(format!(
+            "`{batch_id}` ended as {} and left no row to read: {why}",
+            status.state
+        )));
+    }
+    Ok((Laps { started, ended, read }, (status.progress.predicted, rows, start.systems.len())))
 }
 
 fn page(bench: &BatchBench) -> String {

@@ -40,7 +40,7 @@ fn every_code_has_its_edge() {
     for (quote, code) in [
         (other(), None),
         (Quote { book: None, ..other() }, Some(Code::Placeholder)),
-        (Quote { book: Some(" ".to_owned()), ..other() }, Some(Code::Placeholder)),
+        (Quote { book: Some(" ".into()), ..other() }, Some(Code::Placeholder)),
         (Quote { event_id: None, ..other() }, Some(Code::Placeholder)),
         (Quote { snapshot_at: None, ..other() }, Some(Code::Placeholder)),
         (Quote { market: "rebounds".parse().unwrap(), ..other() }, Some(Code::WrongMarket)),
@@ -199,9 +199,9 @@ fn a_broken_threshold_refuses() {
 fn any_quote() -> impl Strategy<Value = Quote> {
     let book = prop_oneof![
         Just(None),
-        Just(Some(String::new())),
+        Just(Some(proto::Text::default())),
         proptest::sample::select(vec!["draftkings", "fanduel", "betmgm", "bovada", "fliff"])
-            .prop_map(|b| Some(b.to_owned())),
+            .prop_map(|b| Some(b.into())),
     ];
     let price = prop_oneof![
         Just(None),
@@ -213,7 +213,7 @@ fn any_quote() -> impl Strategy<Value = Quote> {
     (book, price.clone(), price, when.clone(), when, -20i32..120, any::<bool>(), any::<bool>(), any::<bool>())
         .prop_map(|(book, over, under, snapshot_at, market_updated_at, half, event, is_main, points)| Quote {
             book,
-            event_id: event.then(|| "e".to_owned()),
+            event_id: event.then(|| "e".into()),
             market: if points { Market::points() } else { "rebounds".parse().unwrap() },
             line: proto::Line::from_half_points(half),
             over,
@@ -221,7 +221,7 @@ fn any_quote() -> impl Strategy<Value = Quote> {
             snapshot_at,
             market_updated_at,
             is_main,
-            source: "odds_api".to_owned(),
+            source: "odds_api".into(),
         })
 }
 

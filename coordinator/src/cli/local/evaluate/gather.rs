@@ -188,7 +188,7 @@ impl Gathered {
                         left_out.probability_in_sample += 1;
                     }
                     let probability = row.over_probability.filter(|_| may_be_judged);
-                    self.scored.extend(scored(
+                    self.scored.push(scored(
                         row,
                         &row.key.system_id,
                         row.predicted_value,
@@ -205,10 +205,11 @@ impl Gathered {
 
     /// What needs no model, on every line that any system had an answer for.
     fn baselines(&mut self, contract: &FeatureContract, job: &Job, row: &PredictionRow, actual: f64) {
-        let known = [(CONSENSUS, row.consensus_line), (LAST_TEN, last_ten(contract, job, &row.key.market))];
+        let known =
+            [(CONSENSUS, row.basis.consensus_line), (LAST_TEN, last_ten(contract, job, &row.key.market))];
         for (name, predicted) in known {
             if let (Ok(system), Some(predicted)) = (name.parse(), predicted) {
-                self.scored.extend(scored(row, &system, predicted, actual, None));
+                self.scored.push(scored(row, &system, predicted, actual, None));
             }
         }
     }
@@ -259,26 +260,25 @@ fn calibrated_before(refit: &Refit, row: &PredictionRow, date: Date) -> bool {
     model.and_then(|model| model.card.calibration.as_ref()).is_some_and(|calibration| calibration.to < date)
 }
 
-/// None for a price that is none, which the gates let no row have.
 fn scored(
     row: &PredictionRow,
     system: &SystemId,
     predicted: f64,
     actual: f64,
     over_probability: Option<f64>,
-) -> Option<Scored> {
-    Some(Scored {
+) -> Scored {
+    Scored {
         job: JobId { player: row.key.player.clone(), game: row.key.game },
         system: system.clone(),
         market: row.key.market.clone(),
         predicted,
-        line: row.line,
+        line: row.basis.line,
         actual,
         over_probability,
-        no_vig_over: row.no_vig_over,
-        over_price: row.over_price.parse().ok()?,
-        under_price: row.under_price.parse().ok()?,
-    })
+        no_vig_over: row.basis.no_vig_over,
+        over_price: row.basis.over_price.clone(),
+        under_price: row.basis.under_price.clone(),
+    }
 }
 
 /// The feature of that name, unless it was filled in.

@@ -1,0 +1,143 @@
+//! The record of an outcome: what its rows share stands once, and its clock behind everything else.
+//!
+//! A dozen systems answer for one player, from one set of inputs and against one line: written with every row, that was
+//! three quarters of a slate's records. The clock is apart so that the same result has the same digest whenever it is
+//! made: a completion that is repeated after a lost answer, or made again by another worker, is no different one.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{CodecError, decode, encode, sha256_hex};
+use crate::{Basis, Code, CodeNote, Outcome, PredictionRow, Price, Recommendation, RowKey};
+
+/// Seconds and nanoseconds, little-endian.
+const CLOCK_BYTES: usize = 12;
+
+#[derive(Serialize, Deserialize)]
+struct OutcomeRecord<'a> {
+    code: Code,
+    sentence: Cow<'a, str>,
+    codes: Cow<'a, [CodeNote]>,
+    rows_owed: u32,
+    bases: Vec<Cow<'a, Basis>>,
+    rows: Vec<RowRecord<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RowRecord<'a> {
+    key: Cow<'a, RowKey>,
+    /// Place among the bases.
+    basis: u32,
+    model_sha256: Cow<'a, str>,
+    predicted_value: f64,
+    over_probability: Option<f64>,
+    over_expected_value: Option<f64>,
+    under_expected_value: Option<f64>,
+    over_fair_price: Option<Price>,
+    line_margin: f64,
+    recommendation: Recommendation,
+    in_sample: bool,
+    row_sha256: Cow<'a, str>,
+}
+
+/// An outcome with its rows as stored. Its rows were answered together, so it has one clock: the newest of theirs.
+pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
+    let mut bases: Vec<&Arc<Basis>> = Vec::new();
+    let rows = outcome.rows.iter().map(|row| RowRecord::of(row, place_of(&mut bases, &row.basis))).collect();
+    let clock = bases.iter().map(|basis| basis.predicted_at).max().unwrap_or_default();
+    let mut bytes = encode(&OutcomeRecord {
+        code: outcome.code,
+        sentence: Cow::Borrowed(&outcome.sentence),
+        codes: Cow::Borrowed(&outcome.codes),
+        rows_owed: outcome.rows_owed,
+        bases: bases.into_iter().map(|basis| Cow::Borrowed(&**basis)).collect(),
+        rows,
+    });
+    bytes.extend(clock.as_second().to_le_bytes());
+    bytes.extend(clock.subsec_nanosecond().to_le_bytes());
+    bytes
+}
+
+/// Where a basis stands; the newest is usually the one that is looked for.
+fn place_of<'a>(bases: &mut Vec<&'a Arc<Basis>>, basis: &'a Arc<Basis>) -> u32 {
+    let known = bases.iter().rposition(|known| Arc::ptr_eq(known, basis) || known == &basis);
+    let at = known.unwrap_or_else(|| {
+        bases.push(basis);
+        bases.len() - 1
+    });
+    at as u32
+}
+
+/// Reads a stored outcome.
+pub fn decode_outcome(bytes: &[u8]) -> Result<Outcome, CodecError> {
+    let damaged = |why: String| CodecError::Damaged { len: bytes.len(), why };
+    // A record of another format is named before its length is judged.
+    let body = bytes.len().checked_sub(CLOCK_BYTES).map_or(bytes, |at| &bytes[..at]);
+    let record: OutcomeRecord<'_> = decode(body)?;
+    let predicted_at =
+        clock_of(&bytes[body.len()..]).ok_or_else(|| damaged("its clock is damaged".to_owned()))?;
+    let with_clock = |basis: Cow<'_, Basis>| Arc::new(Basis { predicted_at, ..basis.into_owned() });
+    let bases: Vec<Arc<Basis>> = record.bases.into_iter().map(with_clock).collect();
+    let row = |row: RowRecord<'_>| {
+        let unknown = || damaged(format!("a row names basis {} of {}", row.basis, bases.len()));
+        let basis = bases.get(row.basis as usize).ok_or_else(unknown)?;
+        Ok(row.into_row(Arc::clone(basis)))
+    };
+    Ok(Outcome {
+        code: record.code,
+        sentence: record.sentence.into_owned(),
+        codes: record.codes.into_owned(),
+        rows_owed: record.rows_owed,
+        rows: record.rows.into_iter().map(row).collect::<Result<_, CodecError>>()?,
+    })
+}
+
+/// The hash of an outcome's record without its clock.
+pub fn outcome_digest(record: &[u8]) -> String {
+    sha256_hex(&record[..record.len().saturating_sub(CLOCK_BYTES)])
+}
+
+fn clock_of(bytes: &[u8]) -> Option<Timestamp> {
+    let (second, nanosecond) = bytes.split_first_chunk::<8>()?;
+    let nanosecond = i32::from_le_bytes(nanosecond.try_into().ok()?);
+    Timestamp::new(i64::from_le_bytes(*second), nanosecond).ok()
+}
+
+impl<'a> RowRecord<'a> {
+    fn of(row: &'a PredictionRow, basis: u32) -> Self {
+        Self {
+            key: Cow::Borrowed(&row.key),
+            basis,
+            model_sha256: Cow::Borrowed(&row.model_sha256),
+            predicted_value: row.predicted_value,
+            over_probability: row.over_probability,
+            over_expected_value: row.over_expected_value,
+            under_expected_value: row.under_expected_value,
+            over_fair_price: row.over_fair_price.clone(),
+            line_margin: row.line_margin,
+            recommendation: row.recommendation,
+            in_sample: row.in_sample,
+            row_sha256: Cow::Borrowed(&row.row_sha256),
+        }
+    }
+
+    fn into_row(self, basis: Arc<Basis>) -> PredictionRow {
+        PredictionRow {
+            key: self.key.into_owned(),
+            basis,
+            model_sha256: self.model_sha256.into_owned(),
+            predicted_value: self.predicted_value,
+            over_probability: self.over_probability,
+            over_expected_value: self.over_expected_value,
+            under_expected_value: self.under_expected_value,
+            over_fair_price: self.over_fair_price,
+            line_margin: self.line_margin,
+            recommendation: self.recommendation,
+            in_sample: self.in_sample,
+            row_sha256: self.row_sha256.into_owned(),
+        }
+    }
+}
