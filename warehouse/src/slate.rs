@@ -1,21 +1,23 @@
-//! What a start reads: the whole slate as of an instant, in one read transaction.
+//! What a start reads: the whole slate as of an instant, in one read transaction, or in two that see the same state.
 //!
 //! The transaction also sees whether a higher generation of the slate was registered; then the load is refused, so
 //! that generations and inputs have the same order: a batch that may publish over another one has seen at least as
 //! much (design.md 4).
 
-use std::borrow::Cow;
-use std::collections::btree_map::Entry;
+mod quotes;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::try_join;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use proto::tables::{FeatureRow, GameRow, InjuryRow};
-use proto::{JobId, Line, Market, PlayerLookup, Price, Quote, Slate, TeamCode, Text};
+use proto::{JobId, Market, PlayerLookup, Quote, Slate, TeamCode};
 use sqlx::query_scalar;
 
+use self::quotes::{Asked, add, sort};
 use crate::completeness::{self, Completeness};
-use crate::error::{Doing, Error, Result};
+use crate::error::{Doing, Result};
 use crate::history::{self, Args, EventTip, fetch};
 use crate::sqlite::Conn;
 use crate::sqlite::reader::Reader;
@@ -111,29 +113,83 @@ pub struct SlatePlayer {
 }
 
 impl Warehouse {
-    /// Loads a slate as of an instant, in one read transaction.
+    /// Loads a slate as of an instant: everything read is of one state of the warehouse.
     pub async fn load_slate(&self, wanted: &LoadSlate) -> Result<SlateLoad> {
-        let mut tx = self.store().read().await?;
+        // A slate is as much as one thread reads in thirty milliseconds, so a second one helps where there is one.
+        let (mut tx, mut twin) = match self.store().twin_reads().await? {
+            Some((tx, twin)) => (tx, Some(twin)),
+            None => (self.store().read().await?, None),
+        };
         let newest = last_generation(&mut tx, wanted.slate).await?;
         if wanted.generation.is_some_and(|generation| newest > generation) {
             return Ok(SlateLoad::Overtaken { newest });
         }
-        let date = wanted.slate.game_date;
-        let as_of = AsOf::new(date, wanted.as_of);
-        let rows = history::games_between(&mut tx, date, date).await?;
-        let events = history::events_on(&mut tx, date, wanted.as_of).await?;
-        let games = slate_games(&mut tx, rows, &events, wanted.as_of).await?;
-        let quotes = quotes_of(&mut tx, wanted, &games, &events).await?;
-        let players = players_of(&mut tx, &as_of, &quotes).await?;
-        let injuries = history::newest_injuries(&mut tx, wanted.as_of).await?;
-        let features = feature_rows(&mut tx, self, &as_of).await?;
-        let settled = match wanted.settled {
-            true => settled_inputs(&mut tx, wanted.slate).await?,
-            false => BTreeMap::new(),
+        let as_of = AsOf::new(wanted.slate.game_date, wanted.as_of);
+        let (played, lately) = match &mut twin {
+            Some(twin) => try_join!(Played::read(&mut tx, wanted), lately(twin, &as_of))?,
+            None => (Played::read(&mut tx, wanted).await?, lately(&mut tx, &as_of).await?),
         };
-        let completeness = completeness::read(&mut tx, date, self.contract_version()).await?;
+        let asked = Asked::of(&played, wanted);
+        let (mut quotes, more, beside) = match &mut twin {
+            Some(twin) => {
+                let helping = async {
+                    let beside = Beside::read(twin, self, wanted, &as_of).await?;
+                    Ok((asked.read(twin).await?, beside))
+                };
+                let (quotes, (more, beside)) = try_join!(asked.read(&mut tx), helping)?;
+                (quotes, more, beside)
+            }
+            None => (
+                asked.read(&mut tx).await?,
+                BTreeMap::new(),
+                Beside::read(&mut tx, self, wanted, &as_of).await?,
+            ),
+        };
+        add(&mut quotes, more);
+        sort(&mut quotes);
+        let players = with_quoted(&mut tx, &as_of, lately, &quotes).await?;
+        let Beside { injuries, features, settled, completeness } = beside;
+        let games = played.games;
         let inputs = SlateInputs { games, quotes, players, injuries, features, settled, completeness };
         Ok(SlateLoad::Inputs(Box::new(inputs)))
+    }
+}
+
+/// The games of a slate and what the odds' vendor calls them.
+struct Played {
+    games: Vec<SlateGame>,
+    events: Vec<EventTip>,
+}
+
+impl Played {
+    async fn read(conn: &mut Conn, wanted: &LoadSlate) -> Result<Self> {
+        let date = wanted.slate.game_date;
+        let rows = history::games_between(conn, date, date).await?;
+        let events = history::events_on(conn, date, wanted.as_of).await?;
+        let games = slate_games(conn, rows, &events, wanted.as_of).await?;
+        Ok(Self { games, events })
+    }
+}
+
+/// What a slate has besides games, quotes and players.
+struct Beside {
+    injuries: BTreeMap<PlayerLookup, InjuryRow>,
+    features: BTreeMap<JobId, FeatureRow>,
+    settled: BTreeMap<JobId, String>,
+    completeness: Completeness,
+}
+
+impl Beside {
+    async fn read(conn: &mut Conn, warehouse: &Warehouse, wanted: &LoadSlate, as_of: &AsOf) -> Result<Self> {
+        let features = feature_rows(conn, warehouse, as_of).await?;
+        let injuries = history::newest_injuries(conn, wanted.as_of).await?;
+        let settled = match wanted.settled {
+            true => settled_inputs(conn, wanted.slate).await?,
+            false => BTreeMap::new(),
+        };
+        let version = warehouse.contract_version();
+        let completeness = completeness::read(conn, wanted.slate.game_date, version).await?;
+        Ok(Self { injuries, features, settled, completeness })
     }
 }
 
@@ -181,165 +237,31 @@ async fn slate_games(
     Ok(games)
 }
 
-/// Quotes of one event and market, for a game of the slate.
-struct Asked<'a> {
-    event: &'a EventTip,
-    game: &'a SlateGame,
-    market: &'a Market,
-}
-
-/// While SQLite's thread looks for the quotes of one event, those of the event before are read here.
-async fn quotes_of(
-    conn: &mut Conn,
-    wanted: &LoadSlate,
-    games: &[SlateGame],
-    events: &[EventTip],
-) -> Result<BTreeMap<JobId, PlayerQuotes>> {
-    let game_of = |event: &EventTip| games.iter().find(|game| Some(game.row.game_id) == event.game_id);
-    let asked = events.iter().filter_map(|event| Some((event, game_of(event)?)));
-    let asked: Vec<Asked<'_>> = asked
-        .flat_map(|(event, game)| wanted.markets.iter().map(move |market| Asked { event, game, market }))
-        .collect();
-    let mut quotes = BTreeMap::new();
-    let mut before: Option<(&Asked<'_>, String)> = None;
-    for asked in &asked {
-        let listing = listed_quotes(conn, asked, wanted.as_of);
-        let reading = async {
-            match &before {
-                Some((asked, text)) => take_in(&mut quotes, asked, text),
-                None => Ok(()),
-            }
-        };
-        let (text, read) = futures::join!(listing, reading);
-        read?;
-        before = Some((asked, text?));
-    }
-    if let Some((asked, text)) = &before {
-        take_in(&mut quotes, asked, text)?;
-    }
-    Ok(quotes)
-}
-
-async fn listed_quotes(conn: &mut Conn, asked: &Asked<'_>, as_of: Timestamp) -> Result<String> {
-    query_scalar(include_str!("../sql/slate_quotes.sql"))
-        .bind(&asked.event.event_id)
-        .bind(asked.market.as_str())
-        .bind(text::instant(as_of))
-        .bind(text::instant(quotes_end(asked.game.tip_off)))
-        .fetch_one(conn)
-        .await
-        .doing("read quotes")
-}
-
-fn take_in(quotes: &mut BTreeMap<JobId, PlayerQuotes>, asked: &Asked<'_>, text: &str) -> Result<()> {
-    for (player, found) in event_quotes(text, &asked.event.event_id, asked.market)? {
-        match quotes.entry(JobId { player, game: asked.game.row.game_id }) {
-            Entry::Vacant(place) => {
-                place.insert(found);
-            }
-            Entry::Occupied(mut place) => place.get_mut().add(found),
-        }
-    }
-    Ok(())
-}
-
-impl PlayerQuotes {
-    /// His quotes of another market or event.
-    fn add(&mut self, other: PlayerQuotes) {
-        self.resolved |= other.resolved;
-        self.quotes.extend(other.quotes);
-        self.openings.extend(other.openings);
-    }
-}
-
-/// One element of the list in `slate_quotes.sql`. Flags are 0 or 1 there.
-#[derive(serde::Deserialize)]
-struct ListedQuote<'a> {
-    #[serde(borrow)]
-    player_lookup: Cow<'a, str>,
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    resolved: u8,
-    #[serde(borrow)]
-    book: Cow<'a, str>,
-    half_points: i32,
-    over: Option<Price>,
-    under: Option<Price>,
-    snapshot_at: Option<Timestamp>,
-    updated_at: Option<Timestamp>,
-    #[serde(borrow)]
-    source: Cow<'a, str>,
-    is_newest: u8,
-    is_opening: u8,
-}
-
-/// The quotes of one event and market by player.
-fn event_quotes(text: &str, event_id: &str, market: &Market) -> Result<BTreeMap<PlayerLookup, PlayerQuotes>> {
-    let unreadable = |why: String| Error::Corrupt { table: "lines", why };
-    let event_id = Text::from(event_id);
-    let listed: Vec<ListedQuote<'_>> = serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))?;
-    let mut players: BTreeMap<Cow<'_, str>, PlayerQuotes> = BTreeMap::new();
-    for listed in listed {
-        let quote = Quote {
-            book: Some(Text::from(listed.book)).filter(|book| !book.is_empty()),
-            event_id: Some(event_id.clone()).filter(|id| !id.is_empty()),
-            market: market.clone(),
-            line: Line::from_half_points(listed.half_points),
-            over: listed.over,
-            under: listed.under,
-            snapshot_at: listed.snapshot_at,
-            market_updated_at: listed.updated_at,
-            is_main: true,
-            source: listed.source.into(),
-        };
-        let found = players.entry(listed.player_lookup).or_insert_with(|| PlayerQuotes {
-            name: listed.name.as_ref().to_owned(),
-            resolved: false,
-            quotes: Vec::new(),
-            openings: Vec::new(),
-        });
-        if *found.name > *listed.name {
-            found.name = listed.name.into_owned();
-        }
-        found.resolved |= listed.resolved == 1;
-        if listed.is_opening == 1 {
-            found.openings.push(quote.clone());
-        }
-        if listed.is_newest == 1 {
-            found.quotes.push(quote);
-        }
-    }
-    // An aggregate promises no order.
-    for quotes in players.values_mut().flat_map(|found| [&mut found.quotes, &mut found.openings]) {
-        quotes.sort_by(|a, b| (&a.book, a.snapshot_at, a.line).cmp(&(&b.book, b.snapshot_at, b.line)));
-    }
-    let keyed = players.into_iter().map(|(player, found)| match player.parse::<PlayerLookup>() {
-        Ok(player) => Ok((player, found)),
-        Err(why) => Err(unreadable(why.to_string())),
-    });
-    keyed.collect()
-}
-
-/// Everybody whose team plays and who played lately, and whoever of the quoted ever played.
-async fn players_of(
-    conn: &mut Conn,
-    as_of: &AsOf,
-    quotes: &BTreeMap<JobId, PlayerQuotes>,
-) -> Result<BTreeMap<PlayerLookup, SlatePlayer>> {
+/// Everybody whose team plays and who played lately.
+async fn lately(conn: &mut Conn, as_of: &AsOf) -> Result<BTreeMap<PlayerLookup, SlatePlayer>> {
     let before = as_of.results_before();
     let args = Args::default()
         .with(text::date(before))
         .with(text::date(before.saturating_sub(RECENT_DAYS.days())))
         .with(text::date(as_of.game_date()));
     let sql = include_str!("../sql/slate_players.sql");
-    let lately = fetch(conn, sql, args, "player_games", "read players", |r| slate_player(r, true)).await?;
-    let mut players: BTreeMap<PlayerLookup, SlatePlayer> = lately.into_iter().collect();
+    let players = fetch(conn, sql, args, "player_games", "read players", |r| slate_player(r, true)).await?;
+    Ok(players.into_iter().collect())
+}
+
+/// Those, and whoever of the quoted ever played.
+async fn with_quoted(
+    conn: &mut Conn,
+    as_of: &AsOf,
+    mut players: BTreeMap<PlayerLookup, SlatePlayer>,
+    quotes: &BTreeMap<JobId, PlayerQuotes>,
+) -> Result<BTreeMap<PlayerLookup, SlatePlayer>> {
     let quoted: BTreeSet<&PlayerLookup> = quotes.keys().map(|job| &job.player).collect();
     for lookup in quoted {
         if players.contains_key(lookup) {
             continue;
         }
-        let args = Args::default().with(text::date(before)).with(lookup.to_string());
+        let args = Args::default().with(text::date(as_of.results_before())).with(lookup.to_string());
         let sql = include_str!("../sql/slate_player.sql");
         let found =
             fetch(conn, sql, args, "player_games", "read a player", |r| slate_player(r, false)).await?;

@@ -11,21 +11,22 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context as ActorCtx, Handler, Message};
 use proto::event::CloudEvent;
 use proto::{BatchId, ModelPin, Receipt, RunMode, TicketId};
-use protocol::Closing;
 use protocol::finalizer::{Action, Event, Exit, Finalizer as Machine};
 use protocol::ops::{EndAnswer, StagedJob};
+use protocol::{Closing, MAX_ITEMS_PER_CALL};
 use rayon::prelude::*;
 use state::StoreError;
 use warehouse::PublicationHead;
 
 use super::context::Context;
-use super::gather::{EndedJob, read_staged};
+use super::gather::{EndedJob, GatherError, read_staged};
 use super::health;
 use super::supervisor::{FinalizerStopped, Supervisor};
 
 const MAILBOX: usize = 16;
 const TICK: Duration = Duration::from_millis(100);
-const PAGE: usize = 500;
+/// Jobs that are read at a time, while the next ones are fetched.
+const PAGE: usize = 100;
 /// Records below which another core costs more than it saves.
 const PER_CORE: usize = 32;
 
@@ -153,21 +154,16 @@ impl Work {
         let view = store.batch(&self.batch_id).await?;
         let (total, pins) = view.map_or((0, Vec::new()), |view| (view.total, view.pins));
         let mut gathered = Vec::new();
-        let mut from = 0;
-        loop {
-            let page: Vec<StagedJob> = store.staged(&self.batch_id, from, PAGE).await?;
-            let read = |staged: &StagedJob| read_staged(staged, self.context.contract);
-            let read: Vec<_> = page.par_iter().with_min_len(PER_CORE).map(read).collect();
-            for ended in read {
-                match ended {
-                    Ok(ended) => gathered.push(ended),
-                    Err(error) => return Ok(Event::Unreadable(error.to_string())),
-                }
+        let mut page = store.staged(&self.batch_id, 0, PAGE).await?;
+        while let Some(last) = page.last() {
+            // While the store looks for the next page, this one is read.
+            let next = store.staged(&self.batch_id, last.seq + 1, PAGE);
+            let (next, read) = futures::join!(next, async { self.read(&page) });
+            match read {
+                Ok(read) => gathered.extend(read),
+                Err(error) => return Ok(Event::Unreadable(error.to_string())),
             }
-            match page.last() {
-                Some(last) => from = last.seq + 1,
-                None => break,
-            }
+            page = next?;
         }
         if gathered.len() as u64 != total {
             let found = gathered.len();
@@ -176,6 +172,11 @@ impl Work {
         *self.gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
             Arc::new(Gathered { jobs: gathered, pins });
         Ok(Event::Gathered)
+    }
+
+    fn read(&self, page: &[StagedJob]) -> Result<Vec<EndedJob>, GatherError> {
+        let read = |staged: &StagedJob| read_staged(staged, self.context.contract);
+        page.par_iter().with_min_len(PER_CORE).map(read).collect()
     }
 
     async fn decide(&self, closing: Closing) -> Event {
@@ -206,7 +207,7 @@ impl Work {
             wanted: pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect(),
         };
         let mut publication = context.warehouse.begin_publication(head).await?;
-        for page in jobs.chunks(PAGE) {
+        for page in jobs.chunks(MAX_ITEMS_PER_CALL) {
             let rows = page.iter().flat_map(|job| &job.rows);
             publication.add(rows, page.iter().map(|job| &job.outcome)).await?;
         }

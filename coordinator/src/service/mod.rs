@@ -127,6 +127,11 @@ impl Service {
         }
     }
 
+    /// Whether a batch is open still: what whoever waits for its end asks.
+    pub(crate) async fn is_open(&self, batch_id: &BatchId) -> Result<bool, ServiceError> {
+        Ok(self.context.store.batch(batch_id).await?.is_some_and(|view| view.state.is_open()))
+    }
+
     /// One batch.
     pub async fn batch(&self, batch_id: &BatchId) -> Result<BatchStatus, ServiceError> {
         if let Some(view) = self.context.store.batch(batch_id).await?

@@ -161,6 +161,8 @@ async fn writer_pool(path: &Path) -> Result<SqlitePool> {
 async fn reader_pool(path: &Path) -> Result<SqlitePool> {
     SqlitePoolOptions::new()
         .max_connections(READERS)
+        // Two, so that a start finds a helper: `Store::twin_reads`.
+        .min_connections(2)
         .acquire_timeout(WRITER_WAIT)
         .idle_timeout(None)
         .max_lifetime(None)
