@@ -1,3 +1,4 @@
+DELETE FROM staged_models;
 DELETE FROM staged_lines;
 DELETE FROM staged_rows;
 DELETE FROM staged_outcomes;

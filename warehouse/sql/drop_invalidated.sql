@@ -1,14 +1,14 @@
 -- $1 the slate's date, $2 the code
 DELETE FROM active_predictions
-WHERE game_date = $1
-    AND (game_id, player_lookup) IN (SELECT game_id, player_lookup FROM staged_outcomes WHERE code = $2)
+WHERE key_id IN (
+        SELECT k.key_id
+        FROM staged_outcomes o
+        JOIN prediction_keys k ON k.game_date = $1 AND k.game_id = o.game_id AND k.player_lookup = o.player_lookup
+        WHERE o.code = $2
+    )
     AND EXISTS (
         SELECT 1 FROM published_predictions p
-        WHERE p.game_date = active_predictions.game_date
-            AND p.generation = active_predictions.generation
-            AND p.game_id = active_predictions.game_id
-            AND p.player_lookup = active_predictions.player_lookup
-            AND p.market = active_predictions.market
+        WHERE p.line_id = active_predictions.line_id
             AND p.system_id = active_predictions.system_id
             AND p.invalidation_reason IS NOT NULL
     )

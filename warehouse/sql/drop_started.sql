@@ -1,1 +1,2 @@
-DELETE FROM staged_rows WHERE game_id IN (SELECT game_id FROM staged_started)
+DELETE FROM staged_rows
+WHERE line_no IN (SELECT line_no FROM staged_lines WHERE game_id IN (SELECT game_id FROM staged_started))

@@ -1,11 +1,13 @@
 -- $1 batch, $2 sport, $3 date, $4 generation, $5 now, $6 whether it was published
 WITH carried AS (
-    SELECT game_id, player_lookup, count(*) AS num_rows
-    FROM active_predictions
-    WHERE $6 AND game_date = $3
-        AND generation <> $4
-        AND (+market, +system_id) IN (SELECT market, system_id FROM staged_wanted)
-    GROUP BY game_id, player_lookup
+    SELECT k.game_id, k.player_lookup, count(*) AS num_rows
+    FROM prediction_keys k
+    CROSS JOIN active_predictions a
+    WHERE $6 AND k.game_date = $3
+        AND a.key_id = k.key_id
+        AND a.generation <> $4
+        AND (k.market, a.system_id) IN (SELECT market, system_id FROM staged_wanted)
+    GROUP BY k.game_id, k.player_lookup
 )
 INSERT INTO job_outcomes (
     batch_id, player_lookup, game_id, sport, game_date, generation, name, outcome, code, sentence, codes, attempts,

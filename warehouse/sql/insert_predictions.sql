@@ -1,11 +1,11 @@
--- $1 date, $2 generation
+-- $1 number before the batch's first line
 INSERT INTO published_predictions (
-    game_date, generation, game_id, player_lookup, market, system_id, prediction_id, model_sha256, predicted_value,
-    half_points, over_probability, over_expected_value, under_expected_value, over_fair_price, line_margin,
-    recommendation, in_sample, row_sha256
+    line_id, system_id, prediction_id, model_id, predicted_value, half_points, over_probability, over_expected_value,
+    under_expected_value, over_fair_price, line_margin, recommendation, in_sample, row_sha256
 )
 SELECT
-    $1, $2, game_id, player_lookup, market, system_id, prediction_id, model_sha256, predicted_value,
-    half_points, over_probability, over_expected_value, under_expected_value, over_fair_price, line_margin,
-    recommendation, in_sample, row_sha256
-FROM staged_rows
+    $1 + s.line_no, s.system_id, s.prediction_id,
+    (SELECT m.model_id FROM staged_models m WHERE m.model_no = s.model_no),
+    s.predicted_value, s.half_points, s.over_probability, s.over_expected_value,
+    s.under_expected_value, s.over_fair_price, s.line_margin, s.recommendation, s.in_sample, s.row_sha256
+FROM staged_rows s

@@ -2,13 +2,10 @@
 UPDATE published_predictions
 SET invalidation_reason = $2, invalidated_at = $1
 FROM staged_outcomes o
-JOIN active_predictions a ON a.game_date = $3 AND a.game_id = o.game_id AND a.player_lookup = o.player_lookup
+JOIN prediction_keys k ON k.game_date = $3 AND k.game_id = o.game_id AND k.player_lookup = o.player_lookup
+JOIN active_predictions a ON a.key_id = k.key_id
 WHERE o.code = $2
-    AND (a.market, a.system_id) IN (SELECT market, system_id FROM staged_wanted)
-    AND a.game_id NOT IN (SELECT game_id FROM staged_started)
-    AND published_predictions.game_date = a.game_date
-    AND published_predictions.generation = a.generation
-    AND published_predictions.game_id = a.game_id
-    AND published_predictions.player_lookup = a.player_lookup
-    AND published_predictions.market = a.market
+    AND (k.market, a.system_id) IN (SELECT market, system_id FROM staged_wanted)
+    AND k.game_id NOT IN (SELECT game_id FROM staged_started)
+    AND published_predictions.line_id = a.line_id
     AND published_predictions.system_id = a.system_id

@@ -1,6 +1,9 @@
--- $1 date, $2 generation, $3 player or null
-SELECT game_id, player_lookup, market, batch_id, sport, prediction_run_mode, inputs_sha256, line_source, line_source_api,
-    book, was_line_fallback, over_price, under_price, line_snapshot_at, line_minutes_before_game, consensus_line,
-    line_spread, no_vig_over, feature_quality_score, default_feature_count, as_of, predicted_at, created_at
-FROM published_lines
-WHERE game_date = $1 AND generation = $2 AND ($3 IS NULL OR player_lookup = $3)
+-- $1 numbers of lines, a JSON list
+SELECT l.line_id, l.generation, k.game_id, k.player_lookup, k.market, l.batch_id, l.sport, l.prediction_run_mode,
+    l.inputs_sha256, l.line_source, l.line_source_api, l.book, l.was_line_fallback, l.over_price, l.under_price,
+    l.line_snapshot_at, l.line_minutes_before_game, l.consensus_line, l.line_spread, l.no_vig_over,
+    l.feature_quality_score, l.default_feature_count, l.as_of, l.predicted_at, l.created_at
+FROM json_each($1) asked
+CROSS JOIN published_lines l
+CROSS JOIN prediction_keys k
+WHERE l.line_id = asked.value AND k.key_id = l.key_id

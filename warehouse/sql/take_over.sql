@@ -1,4 +1,8 @@
--- $1 the slate's date, $2 this batch's generation. A key without an active row gets one, one with an older row's gives way.
-INSERT INTO active_predictions (game_date, game_id, player_lookup, market, system_id, generation)
-SELECT $1, game_id, player_lookup, market, system_id, $2 FROM staged_rows WHERE TRUE
-ON CONFLICT (game_date, game_id, player_lookup, market, system_id) DO UPDATE SET generation = excluded.generation
+-- $1 number before the batch's first line, $2 its generation. A key without an active row gets one, one with an older row's
+-- gives way.
+INSERT INTO active_predictions (key_id, system_id, generation, line_id)
+SELECT l.key_id, s.system_id, $2, l.line_id
+FROM published_lines l
+CROSS JOIN staged_rows s
+WHERE l.line_id > $1 AND s.line_no = l.line_id - $1
+ON CONFLICT (key_id, system_id) DO UPDATE SET generation = excluded.generation, line_id = excluded.line_id

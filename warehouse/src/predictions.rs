@@ -1,5 +1,7 @@
 //! Reading what was published: rows, outcomes and what a finalizer needs to judge a slate's health.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use proto::{
@@ -31,17 +33,17 @@ pub struct StoredPrediction {
     pub market: Market,
     pub system_id: SystemId,
     pub prediction_run_mode: RunMode,
-    pub model_sha256: String,
-    pub inputs_sha256: String,
+    pub model_sha256: Arc<str>,
+    pub inputs_sha256: Arc<str>,
     pub predicted_value: f64,
     pub half_points: i32,
     pub line: f64,
-    pub line_source: String,
-    pub line_source_api: String,
-    pub book: String,
+    pub line_source: Text,
+    pub line_source_api: Text,
+    pub book: Text,
     pub was_line_fallback: bool,
-    pub over_price: String,
-    pub under_price: String,
+    pub over_price: Text,
+    pub under_price: Text,
     pub line_snapshot_at: Timestamp,
     pub line_minutes_before_game: i64,
     pub consensus_line: Option<f64>,
@@ -50,7 +52,7 @@ pub struct StoredPrediction {
     pub over_probability: Option<f64>,
     pub over_expected_value: Option<f64>,
     pub under_expected_value: Option<f64>,
-    pub over_fair_price: Option<String>,
+    pub over_fair_price: Option<Text>,
     pub line_margin: f64,
     pub recommendation: Recommendation,
     pub feature_quality_score: f64,

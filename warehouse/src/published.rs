@@ -1,13 +1,13 @@
-//! Reading pages of published predictions from the parts they are stored in (migration 4).
+//! Reading pages of published predictions from the parts they are stored in (migrations 4 and 5).
 //!
 //! A dozen systems share one line, so a page is read in two steps: what each system said, then each line once. Rows are
 //! put together here: handing 45 values a row over from the database took longer than finding them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
-use proto::{BatchId, GameKey, Market, PlayerLookup, Recommendation, RunMode, Sport, SystemId};
+use proto::{BatchId, GameKey, Market, PlayerLookup, Recommendation, RunMode, Sport, SystemId, Text};
 use sqlx::{QueryBuilder, Sqlite};
 
 use crate::error::{Doing, Error, Result};
@@ -19,16 +19,16 @@ use crate::text;
 
 /// What one system said.
 struct Said {
-    prediction_id: String,
-    line: LineKey,
+    line_id: i64,
     system_id: SystemId,
-    model_sha256: String,
+    prediction_id: String,
+    model_id: i64,
     predicted_value: f64,
     half_points: i32,
     over_probability: Option<f64>,
     over_expected_value: Option<f64>,
     under_expected_value: Option<f64>,
-    over_fair_price: Option<String>,
+    over_fair_price: Option<Text>,
     line_margin: f64,
     recommendation: Recommendation,
     in_sample: bool,
@@ -55,27 +55,22 @@ impl Fate {
     };
 }
 
-/// Which line a row is held against.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct LineKey {
+/// A line with the inputs that its systems share.
+struct SharedLine {
     generation: u64,
     game_id: GameKey,
     player_lookup: PlayerLookup,
     market: Market,
-}
-
-/// A line with the inputs that its systems share.
-struct SharedLine {
     batch_id: BatchId,
     sport: Sport,
     prediction_run_mode: RunMode,
-    inputs_sha256: String,
-    line_source: String,
-    line_source_api: String,
-    book: String,
+    inputs_sha256: Arc<str>,
+    line_source: Text,
+    line_source_api: Text,
+    book: Text,
     was_line_fallback: bool,
-    over_price: String,
-    under_price: String,
+    over_price: Text,
+    under_price: Text,
     line_snapshot_at: Timestamp,
     line_minutes_before_game: i64,
     consensus_line: Option<f64>,
@@ -91,25 +86,14 @@ struct SharedLine {
 /// Reads the page that a filter asks for, within one transaction.
 pub(crate) async fn page(conn: &mut Conn, filter: &PredictionFilter) -> Result<PredictionPage> {
     let limit = if filter.limit == 0 { MAX_PAGE } else { filter.limit.min(MAX_PAGE) };
-    let said = said(conn, filter, limit + 1).await?;
-    let page = &said[..said.len().min(limit as usize)];
-    let generations: BTreeSet<(Date, u64)> =
-        page.iter().map(|said| (said.line.game_id.date, said.line.generation)).collect();
-    let mut lines = HashMap::new();
-    for (date, generation) in generations {
-        lines.extend(lines_of(conn, date, generation, filter.player.as_ref()).await?);
-    }
-    let rows: Vec<StoredPrediction> = page
-        .iter()
-        .map(|said| match lines.get(&said.line) {
-            Some(line) => Ok(put_together(said, line)),
-            None => Err(Error::Corrupt {
-                table: "published_lines",
-                why: format!("no line of prediction `{}`", said.prediction_id),
-            }),
-        })
-        .collect::<Result<_>>()?;
-    let next = if said.len() > rows.len() { rows.last().map(cursor) } else { None };
+    let mut said = said(conn, filter, limit + 1).await?;
+    let more = said.len() > limit as usize;
+    said.truncate(limit as usize);
+    let lines = lines_of(conn, &said).await?;
+    let models = models(conn).await?;
+    let rows: Vec<StoredPrediction> =
+        said.into_iter().map(|said| put_together(said, &lines, &models)).collect::<Result<_>>()?;
+    let next = rows.last().filter(|_| more).map(cursor);
     Ok(PredictionPage { rows, next })
 }
 
@@ -126,7 +110,7 @@ async fn said(conn: &mut Conn, filter: &PredictionFilter, limit: u32) -> Result<
     Ok(all)
 }
 
-/// Active rows are found by the narrow table of the active ones, others by the view, which knows each row's fate.
+/// Active rows are found by the narrow table of the active ones, others with their fate, as the view has it.
 fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
     let active_only = filter.active == Some(true);
     let mut query = QueryBuilder::new(match active_only {
@@ -143,44 +127,39 @@ fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
         query.push(" AND k.market = ").push_bind(market.to_string());
     }
     if let Some(system) = &filter.system {
-        query.push(" AND k.system_id = ").push_bind(system.to_string());
+        query.push(" AND a.system_id = ").push_bind(system.to_string());
     }
     if filter.active == Some(false) {
-        query.push(" AND NOT k.is_active");
+        query.push(" AND NOT a.is_active");
     }
     if let Some(generation) = filter.generation {
-        query.push(" AND k.generation = ").push_bind(i64::try_from(generation).unwrap_or(i64::MAX));
+        query.push(" AND a.generation = ").push_bind(i64::try_from(generation).unwrap_or(i64::MAX));
     }
     if let Some(after) = &filter.after {
         let [game, player, market, system, generation] = parts(after)?;
         let generation: i64 = generation.parse().map_err(|_| bad_cursor(after))?;
-        query.push(" AND (k.game_id, k.player_lookup, k.market, k.system_id, k.generation) > (");
+        query.push(" AND (k.game_id, k.player_lookup, k.market, a.system_id, a.generation) > (");
         query.push_bind(game.to_owned()).push(", ").push_bind(player.to_owned()).push(", ");
         query.push_bind(market.to_owned()).push(", ").push_bind(system.to_owned()).push(", ");
         query.push_bind(generation).push(")");
     }
     // A game id begins with its date, so this is the order of the game ids, and for one slate that of the table.
-    query.push(" ORDER BY k.game_date, k.game_id, k.player_lookup, k.market, k.system_id, k.generation");
+    query.push(" ORDER BY k.game_date, k.game_id, k.player_lookup, k.market, a.system_id, a.generation");
     Ok(query)
 }
 
 fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
     Ok(Said {
-        prediction_id: r.text()?,
-        line: LineKey {
-            generation: r.narrow()?,
-            game_id: r.parsed()?,
-            player_lookup: r.parsed()?,
-            market: r.parsed()?,
-        },
+        line_id: r.int()?,
         system_id: r.parsed()?,
-        model_sha256: r.text()?,
+        prediction_id: r.text()?,
+        model_id: r.int()?,
         predicted_value: r.real()?,
         half_points: r.narrow()?,
         over_probability: r.opt_real()?,
         over_expected_value: r.opt_real()?,
         under_expected_value: r.opt_real()?,
-        over_fair_price: r.opt_text()?,
+        over_fair_price: r.opt_short_text()?,
         line_margin: r.real()?,
         recommendation: r.parsed()?,
         in_sample: r.flag()?,
@@ -198,32 +177,30 @@ fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
     })
 }
 
-/// The lines of one generation, of one player if he is named.
-async fn lines_of(
-    conn: &mut Conn,
-    date: Date,
-    generation: u64,
-    player: Option<&PlayerLookup>,
-) -> Result<Vec<(LineKey, SharedLine)>> {
-    let args = Args::default()
-        .with(text::date(date))
-        .with(i64::try_from(generation).unwrap_or(i64::MAX))
-        .with(player.map(ToString::to_string));
+/// The lines of a page by their numbers.
+async fn lines_of(conn: &mut Conn, said: &[Said]) -> Result<HashMap<i64, SharedLine>> {
+    // Rows of a line stand together.
+    let mut asked: Vec<i64> = said.iter().map(|said| said.line_id).collect();
+    asked.dedup();
+    let args = Args::default().with(format!("{asked:?}"));
     let sql = include_str!("../sql/published_lines.sql");
-    fetch(conn, sql, args, "published_lines", "read the lines of predictions", |r| {
-        let key =
-            LineKey { generation, game_id: r.parsed()?, player_lookup: r.parsed()?, market: r.parsed()? };
+    let lines = fetch(conn, sql, args, "published_lines", "read the lines of predictions", |r| {
+        let line_id = r.int()?;
         let line = SharedLine {
+            generation: r.narrow()?,
+            game_id: r.parsed()?,
+            player_lookup: r.parsed()?,
+            market: r.parsed()?,
             batch_id: r.parsed()?,
             sport: r.parsed()?,
             prediction_run_mode: r.parsed()?,
-            inputs_sha256: r.text()?,
-            line_source: r.text()?,
-            line_source_api: r.text()?,
-            book: r.text()?,
+            inputs_sha256: r.text()?.into(),
+            line_source: r.short_text()?,
+            line_source_api: r.short_text()?,
+            book: r.short_text()?,
             was_line_fallback: r.flag()?,
-            over_price: r.text()?,
-            under_price: r.text()?,
+            over_price: r.short_text()?,
+            under_price: r.short_text()?,
             line_snapshot_at: r.instant()?,
             line_minutes_before_game: r.int()?,
             consensus_line: r.opt_real()?,
@@ -235,27 +212,45 @@ async fn lines_of(
             predicted_at: r.instant()?,
             created_at: r.instant()?,
         };
-        Ok((key, line))
-    })
-    .await
+        Ok((line_id, line))
+    });
+    Ok(lines.await?.into_iter().collect())
 }
 
-fn put_together(said: &Said, line: &SharedLine) -> StoredPrediction {
-    let LineKey { generation, game_id, ref player_lookup, ref market } = said.line;
-    let fate = &said.fate;
-    StoredPrediction {
-        prediction_id: said.prediction_id.clone(),
+/// The hashes of all models that ever answered: a dozen for each time they were trained.
+async fn models(conn: &mut Conn) -> Result<HashMap<i64, Arc<str>>> {
+    let sql = include_str!("../sql/prediction_models.sql");
+    let doing = "read the models of predictions";
+    let models =
+        fetch(conn, sql, Args::default(), "prediction_models", doing, |r| Ok((r.int()?, r.text()?.into())));
+    Ok(models.await?.into_iter().collect())
+}
+
+fn put_together(
+    said: Said,
+    lines: &HashMap<i64, SharedLine>,
+    models: &HashMap<i64, Arc<str>>,
+) -> Result<StoredPrediction> {
+    let missing = |table, what: &str| Error::Corrupt {
+        table,
+        why: format!("no {what} of prediction `{}`", said.prediction_id),
+    };
+    let line = lines.get(&said.line_id).ok_or_else(|| missing("published_lines", "line"))?;
+    let model_sha256 = models.get(&said.model_id).ok_or_else(|| missing("prediction_models", "model"))?;
+    let fate = said.fate;
+    Ok(StoredPrediction {
+        prediction_id: said.prediction_id,
         batch_id: line.batch_id.clone(),
-        generation,
+        generation: line.generation,
         sport: line.sport,
-        game_date: game_id.date,
-        game_id,
-        player_lookup: player_lookup.clone(),
-        market: market.clone(),
-        system_id: said.system_id.clone(),
+        game_date: line.game_id.date,
+        game_id: line.game_id,
+        player_lookup: line.player_lookup.clone(),
+        market: line.market.clone(),
+        system_id: said.system_id,
         prediction_run_mode: line.prediction_run_mode,
-        model_sha256: said.model_sha256.clone(),
-        inputs_sha256: line.inputs_sha256.clone(),
+        model_sha256: Arc::clone(model_sha256),
+        inputs_sha256: Arc::clone(&line.inputs_sha256),
         predicted_value: said.predicted_value,
         half_points: said.half_points,
         line: f64::from(said.half_points) / 2.0,
@@ -273,7 +268,7 @@ fn put_together(said: &Said, line: &SharedLine) -> StoredPrediction {
         over_probability: said.over_probability,
         over_expected_value: said.over_expected_value,
         under_expected_value: said.under_expected_value,
-        over_fair_price: said.over_fair_price.clone(),
+        over_fair_price: said.over_fair_price,
         line_margin: said.line_margin,
         recommendation: said.recommendation,
         feature_quality_score: line.feature_quality_score,
@@ -281,14 +276,14 @@ fn put_together(said: &Said, line: &SharedLine) -> StoredPrediction {
         in_sample: said.in_sample,
         as_of: line.as_of,
         predicted_at: line.predicted_at,
-        row_sha256: said.row_sha256.clone(),
+        row_sha256: said.row_sha256,
         is_active: fate.is_active,
-        invalidation_reason: fate.invalidation_reason.clone(),
+        invalidation_reason: fate.invalidation_reason,
         invalidated_at: fate.invalidated_at,
-        superseded_by: fate.superseded_by.clone(),
+        superseded_by: fate.superseded_by,
         superseded_at: fate.superseded_at,
         created_at: line.created_at,
-    }
+    })
 }
 
 fn cursor(row: &StoredPrediction) -> String {

@@ -1,5 +1,6 @@
 -- $1 first date, $2 last date
-SELECT game_id, count(DISTINCT player_lookup), count(*)
-FROM active_predictions
-WHERE game_date >= $1 AND game_date <= $2
-GROUP BY game_id
+SELECT k.game_id, count(DISTINCT k.player_lookup), count(*)
+FROM prediction_keys k
+CROSS JOIN active_predictions a
+WHERE k.game_date >= $1 AND k.game_date <= $2 AND a.key_id = k.key_id
+GROUP BY k.game_id

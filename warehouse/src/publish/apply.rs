@@ -138,9 +138,10 @@ impl Ruling<'_> {
             effect.refused.insert(GAME_STARTED.to_owned(), late);
         }
         effect.refused.retain(|_, count| *count > 0);
-        effect.published = self.insert(conn).await?;
+        let (published, before) = self.insert(conn).await?;
+        effect.published = published;
         crash::point("verdict.inserted");
-        self.take_over(conn).await?;
+        self.take_over(conn, before).await?;
         crash::point("verdict.superseded");
         effect.invalidated = self.invalidate(conn).await?;
         // Incident 27: rows that were staged and did not arrive are a failure, never a success with zero rows.
@@ -198,9 +199,9 @@ impl Ruling<'_> {
     }
 
     /// The new rows become the active ones of their keys.
-    async fn take_over(&self, conn: &mut Conn) -> Result<()> {
+    async fn take_over(&self, conn: &mut Conn, before: i64) -> Result<()> {
         sqlx::query(include_str!("../../sql/take_over.sql"))
-            .bind(text::date(self.head.slate.game_date))
+            .bind(before)
             .bind(as_i64(self.generation()))
             .execute(conn)
             .await
@@ -234,25 +235,39 @@ impl Ruling<'_> {
         Ok(invalidated)
     }
 
-    async fn insert(&self, conn: &mut Conn) -> Result<u64> {
+    /// Writes the lines and rows; answers how many rows, and the number before the first line.
+    async fn insert(&self, conn: &mut Conn) -> Result<(u64, i64)> {
         let date = text::date(self.head.slate.game_date);
+        sqlx::query(include_str!("../../sql/insert_keys.sql"))
+            .bind(&date)
+            .execute(&mut *conn)
+            .await
+            .doing("write the keys of the new rows")?;
+        sqlx::raw_sql(include_str!("../../sql/insert_models.sql"))
+            .execute(&mut *conn)
+            .await
+            .doing("write the models of the new rows")?;
+        let before: i64 = sqlx::query_scalar(include_str!("../../sql/newest_line.sql"))
+            .fetch_one(&mut *conn)
+            .await
+            .doing("number the lines of the new rows")?;
         sqlx::query(include_str!("../../sql/insert_lines.sql"))
+            .bind(before)
             .bind(self.head.batch_id.to_string())
             .bind(as_i64(self.generation()))
             .bind(self.head.slate.sport.as_str())
-            .bind(&date)
+            .bind(date)
             .bind(self.head.run_mode.as_str())
             .bind(text::instant(self.now))
             .execute(&mut *conn)
             .await
             .doing("write the lines of the new rows")?;
         let done = sqlx::query(include_str!("../../sql/insert_predictions.sql"))
-            .bind(&date)
-            .bind(as_i64(self.generation()))
+            .bind(before)
             .execute(conn)
             .await
             .doing("write the new rows")?;
-        Ok(done.rows_affected())
+        Ok((done.rows_affected(), before))
     }
 
     /// Older rows whose key has a job in this batch and that stay active.
@@ -290,23 +305,21 @@ impl Ruling<'_> {
         let date = text::date(self.head.slate.game_date);
         let args = Args::default().with(as_i64(self.generation())).with(date);
         let sql = include_str!("../sqlite/active_hashes.sql");
-        let groups = fetch(conn, sql, args, "predictions", "read back the active rows", |r| {
-            Ok((r.flag()?, r.narrow::<u64>()?, r.text()?))
+        let doing = "read back the active rows";
+        let found = fetch(conn, sql, args, "predictions", doing, |r| {
+            let mut group = || Ok((r.narrow::<u64>()?, r.opt_text()?.unwrap_or_default()));
+            Ok([group()?, group()?])
         })
         .await?;
-        let hashes_of = |only_batch: bool| -> Vec<&str> {
-            let wanted = groups.iter().filter(|(of_batch, ..)| *of_batch || !only_batch);
-            wanted.flat_map(|(_, _, hashes)| hashes.split(' ')).collect()
+        let [(of_batch, ours), (others, theirs)] = found.into_iter().next().unwrap_or_default();
+        let rows_sha256 = sha256_of_sorted(ours.split_ascii_whitespace().collect());
+        let slate_sha256 = match others {
+            0 => rows_sha256.clone(),
+            _ => {
+                sha256_of_sorted([&*ours, &*theirs].iter().flat_map(|t| t.split_ascii_whitespace()).collect())
+            }
         };
-        let count_of = |only_batch: bool| -> u64 {
-            groups.iter().filter(|(of_batch, ..)| *of_batch || !only_batch).map(|(_, rows, _)| rows).sum()
-        };
-        Ok(Active {
-            rows: count_of(false),
-            of_batch: count_of(true),
-            rows_sha256: sha256_of_sorted(hashes_of(true)),
-            slate_sha256: sha256_of_sorted(hashes_of(false)),
-        })
+        Ok(Active { rows: of_batch + others, of_batch, rows_sha256, slate_sha256 })
     }
 
     fn receipt(&self, verdict: Verdict, effect: Effect, active: Active, health: Option<Health>) -> Receipt {

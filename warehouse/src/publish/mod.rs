@@ -27,6 +27,8 @@ use protocol::Closing;
 
 use self::account::Account;
 pub use self::account::JobOutcome;
+use self::shared::{Numbered, numbered};
+use self::stage::Models;
 use crate::error::{Doing, Error, Result};
 use crate::history::{Args, fetch};
 use crate::predictions::{ActiveRow, StoredOutcome, active_row, outcome};
@@ -92,6 +94,9 @@ pub struct Publication {
     wanted: BTreeSet<(Market, SystemId)>,
     generation: u64,
     account: Account,
+    /// Lines loaded so far.
+    lines: i64,
+    models: Models,
 }
 
 impl Warehouse {
@@ -103,8 +108,8 @@ impl Warehouse {
         // Row ids contain the generation; it never changes once given, and is compared again under the lock.
         let generation = batches::batch(&mut conn, &head.batch_id).await?.map_or(0, |batch| batch.generation);
         let wanted = head.wanted.iter().cloned().collect();
-        let account = Account::default();
-        Ok(Publication { warehouse: self.clone(), conn, head, wanted, generation, account })
+        let (account, models) = (Account::default(), Models::default());
+        Ok(Publication { warehouse: self.clone(), conn, head, wanted, generation, account, lines: 0, models })
     }
 
     /// Ends a batch: publishes its rows if the verdict allows it, and writes the verdict in any case.
@@ -126,9 +131,12 @@ impl Publication {
         stage::check(&self.head, &self.wanted, &rows, &outcomes)?;
         let mut account = self.account.clone();
         let staged = stage::count(&mut account, &rows, &outcomes)?;
-        stage::lines(&mut self.conn, &rows).await?;
-        stage::rows(&mut self.conn, &self.head.batch_id, self.generation, &rows).await?;
+        let Numbered { lines, rows } = numbered(&rows, self.lines)?;
+        stage::lines(&mut self.conn, &lines).await?;
+        self.models.meet(&mut self.conn, &rows).await?;
+        stage::rows(&mut self.conn, &self.head.batch_id, self.generation, &self.models, &rows).await?;
         stage::outcomes(&mut self.conn, &staged).await?;
+        self.lines += lines.len() as i64;
         self.account = account;
         Ok(())
     }

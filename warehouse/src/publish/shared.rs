@@ -1,7 +1,7 @@
 //! What the rows of one player and market share: the line they are held against and the inputs they were made from.
 //! A dozen systems predict against one line; it is stored once, and rows that disagree about it are refused.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use proto::{Basis, GameKey, Market, PlayerLookup, PredictionRow, RowKey};
@@ -12,6 +12,7 @@ use crate::sqlite::bulk::{Cells, Insert};
 pub(super) const LINES: Insert<'static> = Insert {
     table: "staged_lines",
     columns: &[
+        "line_no",
         "game_id",
         "player_lookup",
         "market",
@@ -40,17 +41,16 @@ pub(super) const LINES: Insert<'static> = Insert {
 /// The line of one player and market, with the inputs that its systems share.
 #[derive(Debug)]
 pub(super) struct SharedLine<'a> {
-    game: GameKey,
-    player: &'a PlayerLookup,
-    market: &'a Market,
+    line_no: i64,
+    key: &'a RowKey,
     basis: &'a Arc<Basis>,
 }
 
 impl SharedLine<'_> {
     /// Writes its cells in the order of [`LINES`].
     pub(super) fn write(&self, cells: &mut Cells) {
-        let basis = self.basis;
-        cells.text(self.game).text(self.player).text(self.market).text(&basis.inputs_sha256);
+        let (key, basis) = (self.key, self.basis);
+        cells.int(self.line_no).text(key.game).text(&key.player).text(&key.market).text(&basis.inputs_sha256);
         cells.int(basis.line.half_points().into());
         cells.text(&basis.line_source).text(&basis.line_source_api).text(&basis.book);
         cells.flag(basis.was_line_fallback).text(&basis.over_price).text(&basis.under_price);
@@ -61,22 +61,38 @@ impl SharedLine<'_> {
     }
 }
 
-/// The line of each player and market, once; an error when two systems hold different ones.
-pub(super) fn shared_lines<'a>(rows: &[&'a PredictionRow]) -> Result<Vec<SharedLine<'a>>> {
-    let mut lines: BTreeMap<(GameKey, &PlayerLookup, &Market), &Arc<Basis>> = BTreeMap::new();
+/// Rows with the numbers of their lines, in the order of their table, and those lines, once each.
+#[derive(Debug, Default)]
+pub(super) struct Numbered<'a> {
+    pub(super) lines: Vec<SharedLine<'a>>,
+    pub(super) rows: Vec<(i64, &'a PredictionRow)>,
+}
+
+/// Numbers the lines of a page after `last`; an error when two systems hold different ones for a player and market.
+pub(super) fn numbered<'a>(rows: &[&'a PredictionRow], last: i64) -> Result<Numbered<'a>> {
+    let mut found = Numbered { lines: Vec::new(), rows: Vec::with_capacity(rows.len()) };
+    let mut places: HashMap<(GameKey, &PlayerLookup, &Market), usize> = HashMap::new();
     for row in rows {
         let RowKey { game, player, market, system_id } = &row.key;
-        let first = *lines.entry((*game, player, market)).or_insert(&row.basis);
-        if !Arc::ptr_eq(first, &row.basis) && *first != row.basis {
+        let place = *places.entry((*game, player, market)).or_insert_with(|| {
+            let line_no = last + 1 + found.lines.len() as i64;
+            found.lines.push(SharedLine { line_no, key: &row.key, basis: &row.basis });
+            found.lines.len() - 1
+        });
+        let first = &found.lines[place];
+        if !Arc::ptr_eq(first.basis, &row.basis) && first.basis != &row.basis {
             return Err(Error::Inconsistent {
                 what: format!(
                     "the systems of a batch hold different lines or inputs for {market} of `{player}` in `{game}`: \
-                     `{system_id}` has {:?}, another has {first:?}",
-                    row.basis
+                     `{system_id}` has {:?}, another has {:?}",
+                    row.basis, first.basis
                 ),
             });
         }
+        found.rows.push((first.line_no, *row));
     }
-    let line = |((game, player, market), basis)| SharedLine { game, player, market, basis };
-    Ok(lines.into_iter().map(line).collect())
+    found
+        .rows
+        .sort_by(|(line, row), (other, next)| (line, &row.key.system_id).cmp(&(other, &next.key.system_id)));
+    Ok(found)
 }

@@ -1,25 +1,23 @@
 //! Loading a batch into the temporary tables of the writer connection, and checking it on the way in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
-use proto::{BatchId, GameKey, Market, OutcomeKind, PlayerLookup, PredictionRow, SystemId};
+use proto::{BatchId, GameKey, Market, OutcomeKind, PlayerLookup, PredictionRow, RowKey, SystemId, Text};
 
 use super::PublicationHead;
 use super::account::{Account, Group, JobOutcome};
-use super::shared::{LINES, shared_lines};
+use super::shared::{LINES, SharedLine};
 use crate::error::{Doing, Error, Result};
 use crate::sqlite::Conn;
-use crate::sqlite::bulk::{self, Cells, Insert};
+use crate::sqlite::bulk::{self, Insert};
 
 const ROWS: Insert<'static> = Insert {
     table: "staged_rows",
     columns: &[
-        "game_id",
-        "player_lookup",
-        "market",
+        "line_no",
         "system_id",
         "prediction_id",
-        "model_sha256",
+        "model_no",
         "predicted_value",
         "half_points",
         "over_probability",
@@ -33,6 +31,13 @@ const ROWS: Insert<'static> = Insert {
     ],
     conflict: "",
     doing: "load the rows of a batch",
+};
+
+const MODELS: Insert<'static> = Insert {
+    table: "staged_models",
+    columns: &["model_no", "model_sha256"],
+    conflict: "",
+    doing: "load the models of a batch",
 };
 
 const OUTCOMES: Insert<'static> = Insert {
@@ -85,30 +90,57 @@ pub(super) async fn wanted(conn: &mut Conn, wanted: &[(Market, SystemId)]) -> Re
     Ok(())
 }
 
-pub(super) async fn lines(conn: &mut Conn, rows: &[&PredictionRow]) -> Result<()> {
-    let lines = shared_lines(rows)?;
-    bulk::insert(conn, &LINES, &lines, |line, cells| line.write(cells)).await?;
+pub(super) async fn lines(conn: &mut Conn, lines: &[SharedLine<'_>]) -> Result<()> {
+    bulk::insert(conn, &LINES, lines, |line, cells| line.write(cells)).await?;
     Ok(())
+}
+
+/// Numbers of the models that answered for a batch, in the order in which they are met.
+#[derive(Debug, Default)]
+pub(super) struct Models {
+    known: HashMap<String, i64>,
+}
+
+impl Models {
+    /// Gives a number to every model of these rows; loads those that had none.
+    pub(super) async fn meet(&mut self, conn: &mut Conn, rows: &[(i64, &PredictionRow)]) -> Result<()> {
+        let mut new = Vec::new();
+        for (_, row) in rows {
+            if !self.known.contains_key(&row.model_sha256) {
+                let model_no = self.known.len() as i64;
+                self.known.insert(row.model_sha256.clone(), model_no);
+                new.push((model_no, row.model_sha256.as_str()));
+            }
+        }
+        bulk::insert(conn, &MODELS, &new, |(model_no, sha256), cells| {
+            cells.int(*model_no).text(sha256);
+        })
+        .await?;
+        Ok(())
+    }
+
+    fn number_of(&self, row: &PredictionRow) -> Option<i64> {
+        self.known.get(&row.model_sha256).copied()
+    }
 }
 
 pub(super) async fn rows(
     conn: &mut Conn,
     batch_id: &BatchId,
     generation: u64,
-    rows: &[&PredictionRow],
+    models: &Models,
+    rows: &[(i64, &PredictionRow)],
 ) -> Result<()> {
-    bulk::insert(conn, &ROWS, rows, |row, cells| write_row(row, batch_id, generation, cells)).await?;
+    bulk::insert(conn, &ROWS, rows, |(line_no, row), cells| {
+        cells.int(*line_no).text(&row.key.system_id).text(row.prediction_id(batch_id, generation));
+        cells.opt_int(models.number_of(row)).real(row.predicted_value);
+        cells.int(row.basis.line.half_points().into()).opt_real(row.over_probability);
+        cells.opt_real(row.over_expected_value).opt_real(row.under_expected_value);
+        cells.opt_text(row.over_fair_price.as_ref()).real(row.line_margin).text(row.recommendation);
+        cells.flag(row.in_sample).text(&row.row_sha256);
+    })
+    .await?;
     Ok(())
-}
-
-fn write_row(row: &PredictionRow, batch_id: &BatchId, generation: u64, cells: &mut Cells) {
-    let key = &row.key;
-    cells.text(key.game).text(&key.player).text(&key.market).text(&key.system_id);
-    cells.text(row.prediction_id(batch_id, generation)).text(&row.model_sha256);
-    cells.real(row.predicted_value).int(row.basis.line.half_points().into());
-    cells.opt_real(row.over_probability).opt_real(row.over_expected_value).opt_real(row.under_expected_value);
-    cells.opt_text(row.over_fair_price.as_ref());
-    cells.real(row.line_margin).text(row.recommendation).flag(row.in_sample).text(&row.row_sha256);
 }
 
 pub(super) async fn outcomes(conn: &mut Conn, outcomes: &[(&JobOutcome, u64)]) -> Result<()> {
@@ -141,6 +173,8 @@ pub(super) fn check(
             predicted.insert((&outcome.job.player, outcome.job.game));
         }
     }
+    let wanted: BTreeSet<(&Market, &SystemId)> =
+        wanted.iter().map(|(market, system)| (market, system)).collect();
     for row in rows {
         let key = &row.key;
         if !predicted.contains(&(&key.player, key.game)) {
@@ -149,7 +183,7 @@ pub(super) fn check(
                 key.player, key.game
             ));
         }
-        if !wanted.contains(&(key.market.clone(), key.system_id.clone())) {
+        if !wanted.contains(&(&key.market, &key.system_id)) {
             return refuse(format!("`{}` of `{}` was not wanted from this batch", key.market, key.system_id));
         }
     }
@@ -162,17 +196,21 @@ pub(super) fn count<'a>(
     rows: &[&PredictionRow],
     outcomes: &[&'a JobOutcome],
 ) -> Result<Vec<(&'a JobOutcome, u64)>> {
-    let mut per_job: BTreeMap<(&PlayerLookup, GameKey), u64> = BTreeMap::new();
+    let mut per_job: HashMap<(&PlayerLookup, GameKey), u64> = HashMap::new();
+    let mut per_group: HashMap<(GameKey, &Market, &SystemId, &Text), u64> = HashMap::new();
     for row in rows {
-        let key = &row.key;
-        *per_job.entry((&key.player, key.game)).or_default() += 1;
+        let RowKey { game, player, market, system_id } = &row.key;
+        *per_job.entry((player, *game)).or_default() += 1;
+        *per_group.entry((*game, market, system_id, &row.basis.line_source)).or_default() += 1;
+    }
+    for ((game, market, system_id, line_source), count) in per_group {
         let group = Group {
-            game: key.game,
-            market: key.market.clone(),
-            system_id: key.system_id.clone(),
-            line_source: row.basis.line_source.clone(),
+            game,
+            market: market.clone(),
+            system_id: system_id.clone(),
+            line_source: line_source.clone(),
         };
-        *account.groups.entry(group).or_default() += 1;
+        *account.groups.entry(group).or_default() += count;
     }
     let counted = |outcome: &'a JobOutcome| {
         let rows = per_job.get(&(&outcome.job.player, outcome.job.game)).copied().unwrap_or(0);

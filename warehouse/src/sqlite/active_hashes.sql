@@ -1,17 +1,8 @@
--- $1 this batch's generation, $2 the slate's date; one row for this batch, one for the others.
+-- $1 this batch's generation, $2 the slate's date: how many rows of this batch and of others are active, and their hashes.
 -- Joined in the database: thousands of hashes travel as two texts.
-SELECT TRUE, count(*), group_concat(p.row_sha256, ' ')
-FROM active_predictions a
+SELECT count(*) FILTER (WHERE a.generation = $1), group_concat(p.row_sha256, ' ') FILTER (WHERE a.generation = $1),
+    count(*) FILTER (WHERE a.generation <> $1), group_concat(p.row_sha256, ' ') FILTER (WHERE a.generation <> $1)
+FROM prediction_keys k
+CROSS JOIN active_predictions a
 CROSS JOIN published_predictions p
-WHERE p.game_date = a.game_date AND p.generation = a.generation AND p.game_id = a.game_id
-    AND p.player_lookup = a.player_lookup AND p.market = a.market AND p.system_id = a.system_id
-    AND a.game_date = $2 AND a.generation = $1
-HAVING count(*) > 0
-UNION ALL
-SELECT FALSE, count(*), group_concat(p.row_sha256, ' ')
-FROM active_predictions a
-CROSS JOIN published_predictions p
-WHERE p.game_date = a.game_date AND p.generation = a.generation AND p.game_id = a.game_id
-    AND p.player_lookup = a.player_lookup AND p.market = a.market AND p.system_id = a.system_id
-    AND a.game_date = $2 AND a.generation <> $1
-HAVING count(*) > 0
+WHERE k.game_date = $2 AND a.key_id = k.key_id AND p.line_id = a.line_id AND p.system_id = a.system_id

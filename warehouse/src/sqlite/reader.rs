@@ -51,6 +51,10 @@ impl<'r> Reader<'r> {
         self.required::<&str>().map(Text::from)
     }
 
+    pub(crate) fn opt_short_text(&mut self) -> Result<Option<Text>> {
+        Ok(self.raw::<&str>()?.map(Text::from))
+    }
+
     pub(crate) fn opt_text(&mut self) -> Result<Option<String>> {
         self.raw()
     }

@@ -3,6 +3,7 @@
 PRAGMA temp.cache_size = -65536;
 
 CREATE TEMP TABLE staged_lines (
+    line_no INTEGER PRIMARY KEY,
     game_id TEXT NOT NULL,
     player_lookup TEXT NOT NULL,
     market TEXT NOT NULL,
@@ -23,16 +24,21 @@ CREATE TEMP TABLE staged_lines (
     default_feature_count INTEGER NOT NULL,
     as_of TEXT NOT NULL,
     predicted_at TEXT NOT NULL,
-    PRIMARY KEY (game_id, player_lookup, market)
-) WITHOUT ROWID;
+    UNIQUE (game_id, player_lookup, market)
+);
+
+-- The models that answered, with their numbers in the file once they have one.
+CREATE TEMP TABLE staged_models (
+    model_no INTEGER PRIMARY KEY,
+    model_sha256 TEXT NOT NULL,
+    model_id INTEGER
+);
 
 CREATE TEMP TABLE staged_rows (
-    game_id TEXT NOT NULL,
-    player_lookup TEXT NOT NULL,
-    market TEXT NOT NULL,
+    line_no INTEGER NOT NULL,
     system_id TEXT NOT NULL,
     prediction_id TEXT NOT NULL,
-    model_sha256 TEXT NOT NULL,
+    model_no INTEGER NOT NULL,
     predicted_value REAL NOT NULL,
     half_points INTEGER NOT NULL,
     over_probability REAL,
@@ -43,7 +49,7 @@ CREATE TEMP TABLE staged_rows (
     recommendation TEXT NOT NULL,
     in_sample BOOLEAN NOT NULL,
     row_sha256 TEXT NOT NULL,
-    PRIMARY KEY (game_id, player_lookup, market, system_id)
+    PRIMARY KEY (line_no, system_id)
 ) WITHOUT ROWID;
 
 CREATE TEMP TABLE staged_outcomes (

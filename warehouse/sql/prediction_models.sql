@@ -1,0 +1,1 @@
+SELECT model_id, model_sha256 FROM prediction_models
