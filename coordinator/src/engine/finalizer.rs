@@ -5,7 +5,7 @@
 //! so the mailbox holds at most that answer, the ticks of a second, and a stop: 16 is ample, and when it is full
 //! only a tick is lost.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context as ActorCtx, Handler, Message};
@@ -16,7 +16,7 @@ use protocol::ops::{EndAnswer, StagedJob};
 use protocol::{Closing, MAX_ITEMS_PER_CALL};
 use rayon::prelude::*;
 use state::StoreError;
-use warehouse::PublicationHead;
+use warehouse::{Publication, PublicationHead};
 
 use super::context::Context;
 use super::gather::{EndedJob, GatherError, read_staged};
@@ -43,6 +43,8 @@ struct Work {
     batch_id: BatchId,
     ticket: TicketId,
     gathered: Mutex<Arc<Gathered>>,
+    /// The publication, if it could be loaded while everything was read.
+    loaded: Mutex<Option<Publication>>,
     receipt: Mutex<Option<Receipt>>,
 }
 
@@ -67,6 +69,7 @@ impl Finalizer {
             batch_id: batch_id.clone(),
             ticket,
             gathered: Mutex::default(),
+            loaded: Mutex::default(),
             receipt: Mutex::default(),
         };
         Self { machine: Machine::new(batch_id), work: Arc::new(work), supervisor }.start();
@@ -149,28 +152,32 @@ impl Work {
         }))
     }
 
+    /// Reads every page; while the store looks for the next one, this one is read and the one before goes into the
+    /// warehouse's temporary tables.
     async fn gather(&self) -> Result<Event, StoreError> {
         let store = &self.context.store;
         let view = store.batch(&self.batch_id).await?;
         let (total, pins) = view.map_or((0, Vec::new()), |view| (view.total, view.pins));
-        let mut gathered = Vec::new();
+        let mut ahead = Ahead::default();
+        let mut jobs: Vec<EndedJob> = Vec::new();
         let mut page = store.staged(&self.batch_id, 0, PAGE).await?;
         while let Some(last) = page.last() {
-            // While the store looks for the next page, this one is read.
             let next = store.staged(&self.batch_id, last.seq + 1, PAGE);
-            let (next, read) = futures::join!(next, async { self.read(&page) });
+            let loading = ahead.load(self, &pins, &jobs);
+            let (next, (), read) = futures::join!(next, loading, async { self.read(&page) });
             match read {
-                Ok(read) => gathered.extend(read),
+                Ok(read) => jobs.extend(read),
                 Err(error) => return Ok(Event::Unreadable(error.to_string())),
             }
             page = next?;
         }
-        if gathered.len() as u64 != total {
-            let found = gathered.len();
+        if jobs.len() as u64 != total {
+            let found = jobs.len();
             return Ok(Event::Unreadable(format!("{total} jobs, but {found} outcomes are staged")));
         }
-        *self.gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-            Arc::new(Gathered { jobs: gathered, pins });
+        ahead.load(self, &pins, &jobs).await;
+        *self.gathered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Gathered { jobs, pins });
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = ahead.publication;
         Ok(Event::Gathered)
     }
 
@@ -179,11 +186,21 @@ impl Work {
         page.par_iter().with_min_len(PER_CORE).map(read).collect()
     }
 
+    async fn begin(&self, pins: &[ModelPin], jobs: &[EndedJob]) -> Result<Publication, warehouse::Error> {
+        let head = PublicationHead {
+            batch_id: self.batch_id.clone(),
+            slate: self.batch_id.slate(),
+            run_mode: jobs.first().map_or(RunMode::Overnight, |job| job.run_mode),
+            wanted: pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect(),
+        };
+        self.context.warehouse.begin_publication(head).await
+    }
+
     async fn decide(&self, closing: Closing) -> Event {
-        let gathered = Arc::clone(&self.gathered.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let gathered = Arc::clone(&self.gathered.lock().unwrap_or_else(PoisonError::into_inner));
         match self.publish(&closing, &gathered).await {
             Ok(receipt) => {
-                *self.receipt.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(receipt);
+                *self.receipt.lock().unwrap_or_else(PoisonError::into_inner) = Some(receipt);
                 Event::VerdictStands
             }
             Err(error) => {
@@ -200,23 +217,21 @@ impl Work {
     async fn publish(&self, closing: &Closing, gathered: &Gathered) -> Result<Receipt, warehouse::Error> {
         let (context, batch_id) = (&self.context, &self.batch_id);
         let Gathered { jobs, pins } = gathered;
-        let head = PublicationHead {
-            batch_id: batch_id.clone(),
-            slate: batch_id.slate(),
-            run_mode: jobs.first().map_or(RunMode::Overnight, |job| job.run_mode),
-            wanted: pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect(),
+        let loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mut publication = match loaded {
+            Some(publication) => publication,
+            None => {
+                let mut publication = self.begin(pins, jobs).await?;
+                load(&mut publication, jobs).await?;
+                publication
+            }
         };
-        let mut publication = context.warehouse.begin_publication(head).await?;
-        for page in jobs.chunks(MAX_ITEMS_PER_CALL) {
-            let rows = page.iter().flat_map(|job| &job.rows);
-            publication.add(rows, page.iter().map(|job| &job.outcome)).await?;
-        }
         let health = health::of(context, &mut publication, batch_id.slate(), closing, jobs).await?;
         Ok(publication.settle(closing, health, context.now()).await?.receipt)
     }
 
     async fn end(&self) -> Result<Event, StoreError> {
-        let receipt = self.receipt.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        let receipt = self.receipt.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some(receipt) = receipt {
             copy_verdict(&self.context, &receipt).await?;
         }
@@ -233,6 +248,47 @@ impl Work {
         }
         Event::Cleaned
     }
+}
+
+/// A publication that is loaded while the rest is still being read. It is a help and no promise: after whatever goes wrong
+/// here nothing is loaded, and the decision, whose business errors of the warehouse are, loads everything itself.
+#[derive(Default)]
+struct Ahead {
+    publication: Option<Publication>,
+    /// Jobs that are in it.
+    loaded: usize,
+    given_up: bool,
+}
+
+impl Ahead {
+    async fn load(&mut self, work: &Work, pins: &[ModelPin], jobs: &[EndedJob]) {
+        let new = &jobs[self.loaded..];
+        if self.given_up || new.is_empty() {
+            return;
+        }
+        let loading = async {
+            let mut publication = match self.publication.take() {
+                Some(publication) => publication,
+                None => work.begin(pins, jobs).await?,
+            };
+            load(&mut publication, new).await.map(|()| publication)
+        };
+        match loading.await {
+            Ok(publication) => (self.publication, self.loaded) = (Some(publication), jobs.len()),
+            Err(error) => {
+                tracing::debug!(batch.id = %work.batch_id, %error, "rows are loaded when the batch is decided");
+                self.given_up = true;
+            }
+        }
+    }
+}
+
+async fn load(publication: &mut Publication, jobs: &[EndedJob]) -> Result<(), warehouse::Error> {
+    for page in jobs.chunks(MAX_ITEMS_PER_CALL) {
+        let rows = page.iter().flat_map(|job| &job.rows);
+        publication.add(rows, page.iter().map(|job| &job.outcome)).await?;
+    }
+    Ok(())
 }
 
 /// Copies a verdict into the store: never recomputed, safe to repeat.
