@@ -1,9 +1,9 @@
--- $1 batch, $2 sport, $3 date, $4 generation, $5 now, $6 whether it was published
+-- $1 batch, $2 sport, $3 date, $4 generation, $5 now, $6 whether it was published, $7 whether it left any row of another batch active
 WITH carried AS (
     SELECT k.game_id, k.player_lookup, count(*) AS num_rows
     FROM prediction_keys k
     CROSS JOIN active_predictions a
-    WHERE $6 AND k.game_date = $3
+    WHERE $7 AND k.game_date = $3
         AND a.key_id = k.key_id
         AND a.generation <> $4
         AND (k.market, a.system_id) IN (SELECT market, system_id FROM staged_wanted)

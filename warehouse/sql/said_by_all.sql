@@ -1,6 +1,6 @@
 -- What every row says that was ever published, and what became of it, as the view `predictions` has it; conditions on its key
 -- `k` and on `a` follow, which is the row itself, with `is_active`.
-SELECT a.line_id, a.system_id, a.prediction_id, a.model_id, a.predicted_value, a.half_points, a.over_probability,
+SELECT a.line_id, a.system_id, a.prediction_id, a.model_id, a.predicted_value, a.over_probability,
     a.over_expected_value, a.under_expected_value, a.over_fair_price, a.line_margin, a.recommendation, a.in_sample, a.row_sha256,
     a.is_active, a.invalidation_reason, a.invalidated_at, a.superseded_by, a.superseded_at
 FROM prediction_keys k

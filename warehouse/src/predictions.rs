@@ -9,6 +9,8 @@ use proto::{
     RunMode, Slate, Sport, SystemId, Text,
 };
 
+use uuid::Uuid;
+
 use crate::Warehouse;
 use crate::error::Result;
 use crate::history::{Args, fetch};
@@ -23,7 +25,7 @@ pub const MAX_PAGE: u32 = 10_000;
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[expect(missing_docs, reason = "the columns are described in design.md 6 and on `proto::PredictionRow`")]
 pub struct StoredPrediction {
-    pub prediction_id: String,
+    pub prediction_id: Uuid,
     pub batch_id: BatchId,
     pub generation: u64,
     pub sport: Sport,
@@ -64,7 +66,7 @@ pub struct StoredPrediction {
     pub is_active: bool,
     pub invalidation_reason: Option<String>,
     pub invalidated_at: Option<Timestamp>,
-    pub superseded_by: Option<String>,
+    pub superseded_by: Option<Uuid>,
     pub superseded_at: Option<Timestamp>,
     pub created_at: Timestamp,
 }

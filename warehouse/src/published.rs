@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use proto::{BatchId, GameKey, Market, PlayerLookup, Recommendation, RunMode, Sport, SystemId, Text};
 use sqlx::{QueryBuilder, Sqlite};
+use uuid::Uuid;
 
 use crate::error::{Doing, Error, Result};
 use crate::history::{Args, fetch};
@@ -21,10 +22,9 @@ use crate::text;
 struct Said {
     line_id: i64,
     system_id: SystemId,
-    prediction_id: String,
+    prediction_id: Uuid,
     model_id: i64,
     predicted_value: f64,
-    half_points: i32,
     over_probability: Option<f64>,
     over_expected_value: Option<f64>,
     under_expected_value: Option<f64>,
@@ -41,7 +41,7 @@ struct Fate {
     is_active: bool,
     invalidation_reason: Option<String>,
     invalidated_at: Option<Timestamp>,
-    superseded_by: Option<String>,
+    superseded_by: Option<Uuid>,
     superseded_at: Option<Timestamp>,
 }
 
@@ -65,6 +65,7 @@ struct SharedLine {
     sport: Sport,
     prediction_run_mode: RunMode,
     inputs_sha256: Arc<str>,
+    half_points: i32,
     line_source: Text,
     line_source_api: Text,
     book: Text,
@@ -152,10 +153,9 @@ fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
     Ok(Said {
         line_id: r.int()?,
         system_id: r.parsed()?,
-        prediction_id: r.text()?,
+        prediction_id: r.parsed()?,
         model_id: r.int()?,
         predicted_value: r.real()?,
-        half_points: r.narrow()?,
         over_probability: r.opt_real()?,
         over_expected_value: r.opt_real()?,
         under_expected_value: r.opt_real()?,
@@ -170,7 +170,7 @@ fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
                 is_active: r.flag()?,
                 invalidation_reason: r.opt_text()?,
                 invalidated_at: r.opt_instant()?,
-                superseded_by: r.opt_text()?,
+                superseded_by: r.opt_parsed()?,
                 superseded_at: r.opt_instant()?,
             },
         },
@@ -195,6 +195,7 @@ async fn lines_of(conn: &mut Conn, said: &[Said]) -> Result<HashMap<i64, SharedL
             sport: r.parsed()?,
             prediction_run_mode: r.parsed()?,
             inputs_sha256: r.text()?.into(),
+            half_points: r.narrow()?,
             line_source: r.short_text()?,
             line_source_api: r.short_text()?,
             book: r.short_text()?,
@@ -252,8 +253,8 @@ fn put_together(
         model_sha256: Arc::clone(model_sha256),
         inputs_sha256: Arc::clone(&line.inputs_sha256),
         predicted_value: said.predicted_value,
-        half_points: said.half_points,
-        line: f64::from(said.half_points) / 2.0,
+        half_points: line.half_points,
+        line: f64::from(line.half_points) / 2.0,
         line_source: line.line_source.clone(),
         line_source_api: line.line_source_api.clone(),
         book: line.book.clone(),

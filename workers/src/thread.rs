@@ -7,6 +7,7 @@
 
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use proto::LeaseId;
 use protocol::ops::Chunk;
@@ -14,6 +15,9 @@ use protocol::worker::JobResult;
 
 use crate::predictor::{SharedPredictor, predict_isolated};
 use crate::shelf::ModelSet;
+
+/// Results wait so long for each other: to wake the worker for every job of a chunk took longer than the jobs.
+const TOGETHER: Duration = Duration::from_millis(5);
 
 /// A chunk with everything the thread needs for it.
 #[derive(Debug)]
@@ -38,11 +42,8 @@ pub struct PredictThread {
 struct ResultBox(Mutex<Vec<(LeaseId, JobResult)>>);
 
 impl ResultBox {
-    /// Adds a result; true when the box was empty, so that whoever empties it has to be told.
-    fn put(&self, lease: LeaseId, result: JobResult) -> bool {
-        let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        results.push((lease, result));
-        results.len() == 1
+    fn put(&self, lease: LeaseId, result: JobResult) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((lease, result));
     }
 
     fn take(&self) -> Vec<(LeaseId, JobResult)> {
@@ -51,7 +52,8 @@ impl ResultBox {
 }
 
 impl PredictThread {
-    /// Starts a thread. `ring` is called, on the thread, when results wait in a box that was empty; it must not block.
+    /// Starts a thread. `ring` is called, on the thread, when a chunk is answered, and before that as long as it takes
+    /// for results that wait; it must not block. A thread that falls silent in between leaves its results in the box.
     pub fn start(
         name: String,
         predictor: SharedPredictor,
@@ -64,11 +66,15 @@ impl PredictThread {
         std::thread::Builder::new().name(name).spawn(move || {
             while let Ok(order) = inbox.recv() {
                 let Order { lease, chunk, models } = *order;
+                let mut rung = Instant::now();
                 predict_isolated(predictor.as_ref(), &models, &chunk, &mut |result| {
-                    if outbox.put(lease, result) {
+                    outbox.put(lease, result);
+                    if rung.elapsed() >= TOGETHER {
                         ring();
+                        rung = Instant::now();
                     }
                 });
+                ring();
             }
         })?;
         Ok(Self { orders, results })

@@ -5,8 +5,8 @@
 //! inside. Another process that holds the file is waited for, 5 s at most. Reads go to a pool and see one snapshot.
 //!
 //! A committed step survives SIGKILL. Opening, sealing, closing, ending and everything else that changes a batch as a
-//! whole also survives a power loss before it answers (`synchronous=FULL`); claims, completions and renewals do not
-//! wait for the disk (`NORMAL`), so a power loss takes back the last of them, which run again.
+//! whole also survives a power loss before it answers (`synchronous=FULL`); claims, completions, renewals and
+//! tickets do not wait for the disk (`NORMAL`), so a power loss takes back the last of them, which run again.
 //!
 //! # Why a chunk is a handful of statements
 //! Up to 500 jobs travel as one JSON list and one blob of bytes end to end; `json_each` and `substr` take them apart
@@ -186,7 +186,7 @@ impl BatchStore for SqliteStore {
     }
 
     async fn take_ticket(&self, batch_id: &BatchId, ticket: &TicketId, now: Millis) -> Result<Ticket> {
-        write!(self, Full, "take_ticket", |conn| closing::take_ticket(conn, batch_id, ticket, now))
+        write!(self, Normal, "take_ticket", |conn| closing::take_ticket(conn, batch_id, ticket, now))
     }
 
     async fn renew_ticket(&self, batch_id: &BatchId, ticket: &TicketId, now: Millis) -> Result<Renewed> {

@@ -64,12 +64,16 @@ impl Ruling<'_> {
         health: Option<Health>,
     ) -> Result<Receipt> {
         let verdict = self.decide(conn, closing).await?;
-        let effect = if verdict.state.is_published() {
+        let mut effect = if verdict.state.is_published() {
             self.publish(conn).await?
         } else {
             Effect { refused: self.all_refused(&verdict), ..Effect::default() }
         };
         let active = self.active(conn).await?;
+        let stays = verdict.state.is_published() && active.rows > active.of_batch;
+        if stays {
+            effect.carried = self.carried(conn).await?;
+        }
         if active.of_batch != effect.published {
             return Err(Error::Inconsistent {
                 what: format!(
@@ -79,7 +83,7 @@ impl Ruling<'_> {
             });
         }
         let receipt = self.receipt(verdict, effect, active, health);
-        self.write_outcomes(conn, receipt.verdict.state.is_published()).await?;
+        self.write_outcomes(conn, receipt.verdict.state.is_published(), stays).await?;
         self.write_verdict(conn, &receipt).await?;
         self.write_run(conn, &receipt).await?;
         Ok(receipt)
@@ -153,7 +157,6 @@ impl Ruling<'_> {
                 ),
             });
         }
-        effect.carried = self.carried(conn).await?;
         self.move_slate(conn).await?;
         Ok(effect)
     }
@@ -347,7 +350,8 @@ impl Ruling<'_> {
         }
     }
 
-    async fn write_outcomes(&self, conn: &mut Conn, published: bool) -> Result<()> {
+    /// `stays`: a row of another batch stays active; only then can one be carried.
+    async fn write_outcomes(&self, conn: &mut Conn, published: bool, stays: bool) -> Result<()> {
         sqlx::query(include_str!("../../sql/insert_outcomes.sql"))
             .bind(self.head.batch_id.to_string())
             .bind(self.head.slate.sport.as_str())
@@ -355,6 +359,7 @@ impl Ruling<'_> {
             .bind(as_i64(self.generation()))
             .bind(text::instant(self.now))
             .bind(published)
+            .bind(stays)
             .execute(conn)
             .await
             .doing("write the job outcomes")?;

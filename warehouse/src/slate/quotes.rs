@@ -1,8 +1,8 @@
 //! Each book's newest and earliest main quote of every player, event by event and market by market.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use jiff::Timestamp;
@@ -129,12 +129,30 @@ struct ListedQuote<'a> {
     half_points: i32,
     over: Option<Price>,
     under: Option<Price>,
-    snapshot_at: Option<Timestamp>,
-    updated_at: Option<Timestamp>,
+    #[serde(borrow)]
+    snapshot_at: Cow<'a, str>,
+    #[serde(borrow)]
+    updated_at: Option<Cow<'a, str>>,
     #[serde(borrow)]
     source: Cow<'a, str>,
     is_newest: u8,
     is_opening: u8,
+}
+
+/// The instants of an event, which are few: its quotes were seen in some dozen snapshots.
+#[derive(Default)]
+struct Instants(HashMap<String, Timestamp>);
+
+impl Instants {
+    fn of(&mut self, text: &str) -> Result<Timestamp> {
+        if let Some(known) = self.0.get(text) {
+            return Ok(*known);
+        }
+        let at =
+            text.parse().map_err(|why| Error::Corrupt { table: "lines", why: format!("`{text}`: {why}") })?;
+        self.0.insert(text.to_owned(), at);
+        Ok(at)
+    }
 }
 
 /// The quotes of one event and market by player.
@@ -142,6 +160,7 @@ fn event_quotes(text: &str, event_id: &str, market: &Market) -> Result<BTreeMap<
     let unreadable = |why: String| Error::Corrupt { table: "lines", why };
     let event_id = Text::from(event_id);
     let listed: Vec<ListedQuote<'_>> = serde_json::from_str(text).map_err(|e| unreadable(e.to_string()))?;
+    let mut instants = Instants::default();
     let mut players: BTreeMap<Cow<'_, str>, PlayerQuotes> = BTreeMap::new();
     for listed in listed {
         let quote = Quote {
@@ -151,8 +170,8 @@ fn event_quotes(text: &str, event_id: &str, market: &Market) -> Result<BTreeMap<
             line: Line::from_half_points(listed.half_points),
             over: listed.over,
             under: listed.under,
-            snapshot_at: listed.snapshot_at,
-            market_updated_at: listed.updated_at,
+            snapshot_at: Some(instants.of(&listed.snapshot_at)?),
+            market_updated_at: listed.updated_at.map(|at| instants.of(&at)).transpose()?,
             is_main: true,
             source: listed.source.into(),
         };

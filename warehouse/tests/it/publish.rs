@@ -207,7 +207,7 @@ pub(crate) async fn an_injured_player_is_invalidated(warehouse: Warehouse) {
     assert_eq!((end.receipt.active, end.receipt.carried.len()), (0, 0));
     let rows = warehouse.predictions(&PredictionFilter::default()).await.unwrap().rows;
     assert_eq!(rows[0].invalidation_reason.as_deref(), Some("injured_out"));
-    assert_eq!((rows[0].invalidated_at, rows[0].superseded_by.as_deref()), (Some(at(NOON)), None));
+    assert_eq!((rows[0].invalidated_at, rows[0].superseded_by), (Some(at(NOON)), None));
     // Back again.
     run(&warehouse, 3, &BOTH[..1]).await;
     assert_eq!(active(&warehouse).await, ["a alpha 25", "a beta 25"]);
