@@ -242,7 +242,12 @@ impl BatchStore for SqliteStore {
                 write!(self, Normal, "drop_staged", |conn| closing::delete_jobs(conn, from, to));
             deleted?;
         }
-        write!(self, Normal, "drop_staged", |conn| closing::drop_staged(conn, batch_id))
+        let dropped: bool =
+            write!(self, Normal, "drop_staged", |conn| closing::drop_staged(conn, batch_id))?;
+        if dropped && let Err(fault) = self.writer.lock().await.checkpoint().await {
+            tracing::debug!("the log of {} is emptied another time: {fault:?}", self.path.display());
+        }
+        Ok(dropped)
     }
 
     async fn forget(&self, batch_id: &BatchId) -> Result<bool> {

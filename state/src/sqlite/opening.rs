@@ -78,7 +78,10 @@ pub(super) async fn add_jobs(
     if jobs.len() > MAX_ITEMS_PER_CALL {
         return Ok(Added::TooMany);
     }
-    let stored = payloads_of(conn, batch.no, jobs).await?;
+    let stored = match batch.total {
+        0 => BTreeMap::new(),
+        _ => payloads_of(conn, batch.no, jobs).await?,
+    };
     let mut new: BTreeMap<&JobId, &[u8]> = BTreeMap::new();
     let (mut list, mut bytes) = (Vec::new(), Vec::new());
     for job in jobs {
