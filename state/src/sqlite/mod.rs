@@ -242,8 +242,7 @@ impl BatchStore for SqliteStore {
                 write!(self, Normal, "drop_staged", |conn| closing::delete_jobs(conn, from, to));
             deleted?;
         }
-        let dropped: bool =
-            write!(self, Normal, "drop_staged", |conn| closing::drop_staged(conn, batch_id))?;
+        let dropped: bool = write!(self, Normal, "drop_staged", |conn| closing::drop_staged(conn, batch_id))?;
         if dropped && let Err(fault) = self.writer.lock().await.checkpoint().await {
             tracing::debug!("the log of {} is emptied another time: {fault:?}", self.path.display());
         }

@@ -149,7 +149,7 @@ pub(crate) async fn insert<R: Sync>(
 ) -> Result<u64> {
     let mut changed = 0;
     let mut cells = Cells::new(into.columns.len());
-    let mut chunks = chunks(rows, sizes(into.columns.len())).peekable();
+    let mut chunks = chunks(rows, largest(into.columns.len())).peekable();
     let mut fill = |chunk: Option<&[R]>| -> Result<Option<SqliteArguments>> {
         let Some(chunk) = chunk else { return Ok(None) };
         cells.values.reserve(chunk.len() * into.columns.len(), 0);
@@ -171,21 +171,21 @@ pub(crate) async fn insert<R: Sync>(
     Ok(changed)
 }
 
-/// `rows` cut into statements, the largest first.
-fn chunks<R>(rows: &[R], sizes: [usize; 4]) -> impl Iterator<Item = &[R]> {
+/// `rows` cut into statements, the largest first, each of a power of two: few sizes to prepare, and few statements, for
+/// each of them is a walk to SQLite's thread and back.
+fn chunks<R>(rows: &[R], largest: usize) -> impl Iterator<Item = &[R]> {
     let mut rest = rows;
     std::iter::from_fn(move || {
-        let size = sizes.into_iter().find(|size| *size <= rest.len())?;
+        let size = 1 << rest.len().min(largest).checked_ilog2()?;
         let (chunk, tail) = rest.split_at(size);
         rest = tail;
         Some(chunk)
     })
 }
 
-/// Rows a statement, largest first; the last is one, so that any number of rows can be cut.
-fn sizes(columns: usize) -> [usize; 4] {
-    let largest = (MAX_VALUES / columns.max(1)).clamp(1, MAX_ROWS);
-    [largest, 64.min(largest), 8.min(largest), 1]
+/// Rows a statement at most.
+fn largest(columns: usize) -> usize {
+    (MAX_VALUES / columns.max(1)).clamp(1, MAX_ROWS)
 }
 
 /// `INSERT INTO t (a, b) VALUES (?, ?), (?, ?) ON CONFLICT …` for `rows` rows.
@@ -209,16 +209,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn statements_stay_below_the_limit_and_end_with_one_row() {
-        for columns in [1, 20, 30, 80, 400] {
-            let sizes = sizes(columns);
-            assert!(sizes[0] * columns <= 32_766, "{columns}");
-            assert_eq!(sizes[3], 1);
+    fn statements_stay_below_the_limit_and_are_few() {
+        let cut = |rows: usize, columns: usize| -> Vec<usize> {
+            chunks(&vec![(); rows], largest(columns)).map(<[()]>::len).collect()
+        };
+        for columns in [1, 20, 30, 80, 400, 32_766] {
+            let sizes = cut(3_000, columns);
+            assert!(sizes.iter().all(|size| size * columns <= 32_766), "{columns}");
+            assert_eq!(sizes.iter().sum::<usize>(), 3_000);
             assert!(sizes.windows(2).all(|pair| pair[0] >= pair[1]));
         }
-        let rows = vec![(); 512 + 64 + 64 + 8 + 2];
-        let cut: Vec<usize> = chunks(&rows, [512, 64, 8, 1]).map(<[()]>::len).collect();
-        assert_eq!(cut, [512, 64, 64, 8, 1, 1]);
+        assert_eq!(cut(1_600, 20), [512, 512, 512, 64]);
+        assert_eq!(cut(334, 20), [256, 64, 8, 4, 2]);
+        assert_eq!(cut(0, 20), [0; 0]);
+    }
+
+    #[test]
+    fn a_statement_has_a_mark_for_every_value() {
         let into = Insert { table: "t", columns: &["a", "b"], conflict: "ON CONFLICT DO NOTHING", doing: "" };
         assert_eq!(statement(&into, 2), "INSERT INTO t (a, b) VALUES (?,?),(?,?) ON CONFLICT DO NOTHING");
     }

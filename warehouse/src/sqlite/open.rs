@@ -30,6 +30,9 @@ const READERS: u32 = 4;
 /// Rows that wait between SQLite's thread and the task that reads them: few switches on long scans.
 const ROW_BUFFER: usize = 1024;
 
+/// Prepared statements that a connection keeps: a bulk load has ten sizes for each of its tables.
+const STATEMENTS: usize = 256;
+
 /// Pages in the log after which a commit moves them into the file after all: 32 MiB.
 const LOG_PAGES: &str = "8192";
 
@@ -131,6 +134,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(BUSY_TIMEOUT)
         .synchronous(SqliteSynchronous::Normal)
         .row_buffer_size(ROW_BUFFER)
+        .statement_cache_capacity(STATEMENTS)
         .pragma("cache_size", "-65536")
         // Moving pages from the log into the file is not a commit's business: `Store::checkpoint` does it between batches.
         .pragma("wal_autocheckpoint", LOG_PAGES)
