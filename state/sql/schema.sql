@@ -68,7 +68,7 @@ CREATE UNIQUE INDEX IF NOT EXISTS payloads_id ON payloads (batch, id);
 CREATE TABLE IF NOT EXISTS jobs (
   key INTEGER PRIMARY KEY,
   batch INTEGER NOT NULL,
-  place INTEGER NOT NULL CHECK (place IN (2, 3, 4)), -- 2 waits, 3 with a worker, 4 ended
+  place INTEGER NOT NULL CHECK (place BETWEEN 2 AND 4), -- 2 waits, 3 with a worker, 4 ended
   not_before INTEGER NOT NULL,
   lease BLOB NOT NULL,
   attempts INTEGER NOT NULL,

@@ -131,7 +131,7 @@ impl Warehouse {
         &self.inner.columns.version
     }
 
-    /// Does what commits have left for a quiet moment: for the end of a batch, when nobody waits. May be left out.
+    /// Does what commits have left for a quiet moment, unless somebody writes. May be left out.
     pub async fn settle_down(&self) -> Result<()> {
         self.store().checkpoint().await
     }

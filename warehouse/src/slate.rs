@@ -6,13 +6,13 @@
 
 mod quotes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use futures::try_join;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use proto::tables::{FeatureRow, GameRow, InjuryRow};
-use proto::{JobId, Market, PlayerLookup, Quote, Slate, TeamCode};
+use proto::{GameKey, JobId, Market, PlayerLookup, Quote, Slate, TeamCode};
 use sqlx::query_scalar;
 
 use self::quotes::{Asked, add, sort};
@@ -166,7 +166,7 @@ impl Played {
         let date = wanted.slate.game_date;
         let rows = history::games_between(conn, date, date).await?;
         let events = history::events_on(conn, date, wanted.as_of).await?;
-        let games = slate_games(conn, rows, &events, wanted.as_of).await?;
+        let games = slate_games(conn, date, rows, &events, wanted.as_of).await?;
         Ok(Self { games, events })
     }
 }
@@ -211,30 +211,36 @@ fn quotes_end(tip_off: Option<Timestamp>) -> Timestamp {
 
 async fn slate_games(
     conn: &mut Conn,
+    date: Date,
     rows: Vec<GameRow>,
     events: &[EventTip],
     as_of: Timestamp,
 ) -> Result<Vec<SlateGame>> {
     let tips = history::earlier_of(&rows, events);
-    let mut games = Vec::with_capacity(rows.len());
-    for row in rows {
-        let tip_off = tips.get(&row.game_id).copied();
-        let mut newest_snapshot: Option<Timestamp> = None;
-        for event in events.iter().filter(|event| event.game_id == Some(row.game_id)) {
-            let newest: Option<String> = query_scalar(include_str!("../sql/newest_snapshot.sql"))
-                .bind(text::date(row.game_id.date))
-                .bind(&event.event_id)
-                .bind(text::instant(as_of))
-                .bind(text::instant(quotes_end(tip_off)))
-                .fetch_one(&mut *conn)
-                .await
-                .doing("read the newest snapshot of an event")?;
-            let newest = newest.and_then(|at| at.parse().ok());
-            newest_snapshot = newest_snapshot.max(newest);
-        }
-        games.push(SlateGame { row, tip_off, newest_snapshot });
-    }
-    Ok(games)
+    let tip_of = |game: GameKey| tips.get(&game).copied();
+    let asked: Vec<(&str, String)> = events
+        .iter()
+        .filter_map(|event| {
+            Some((event.event_id.as_str(), text::instant(quotes_end(tip_of(event.game_id?)))))
+        })
+        .collect();
+    let args = Args::default()
+        .with(text::date(date))
+        .with(text::instant(as_of))
+        .with(serde_json::to_string(&asked).unwrap_or_default());
+    let sql = include_str!("../sql/newest_snapshots.sql");
+    let doing = "read the newest snapshots of the events";
+    let newest: HashMap<String, Option<Timestamp>> =
+        fetch(conn, sql, args, "lines", doing, |r| Ok((r.text()?, r.opt_instant()?)))
+            .await?
+            .into_iter()
+            .collect();
+    let games = rows.into_iter().map(|row| {
+        let of_game = events.iter().filter(|event| event.game_id == Some(row.game_id));
+        let newest_snapshot = of_game.filter_map(|event| *newest.get(&event.event_id)?).max();
+        SlateGame { tip_off: tip_of(row.game_id), newest_snapshot, row }
+    });
+    Ok(games.collect())
 }
 
 /// Everybody whose team plays and who played lately.

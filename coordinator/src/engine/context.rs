@@ -13,6 +13,7 @@ use rules::lines::LinePolicy;
 use rules::staleness::StalenessBudget;
 use state::BatchStore;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use warehouse::Warehouse;
 use workers::ModelShelf;
 
@@ -68,6 +69,7 @@ pub struct Context {
     pub(crate) start_gate: tokio::sync::Mutex<()>,
     clock: Clock,
     relay_bell: Notify,
+    ended_bell: Notify,
     follower_bell: Notify,
     finalize_bell: tokio::sync::mpsc::Sender<BatchId>,
     last_turn: AtomicI64,
@@ -125,6 +127,7 @@ impl Context {
             instance: InstanceId::from_random(rand::random()),
             start_gate: tokio::sync::Mutex::new(()),
             relay_bell: Notify::new(),
+            ended_bell: Notify::new(),
             follower_bell: Notify::new(),
             finalize_bell,
             last_turn: AtomicI64::new(Timestamp::now().as_millisecond()),
@@ -161,6 +164,16 @@ impl Context {
     /// An event waits in the outbox.
     pub fn ring_relay(&self) {
         self.relay_bell.notify_one();
+    }
+
+    /// A batch has ended by this instance's hand.
+    pub(crate) fn ring_ended(&self) {
+        self.ended_bell.notify_waiters();
+    }
+
+    /// Hears the next end of a batch by this instance's hand, from the moment it is enabled or awaited on.
+    pub(crate) fn ended_rung(&self) -> Notified<'_> {
+        self.ended_bell.notified()
     }
 
     /// A message about a slate waits.

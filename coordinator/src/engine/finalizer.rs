@@ -243,9 +243,6 @@ impl Work {
         if let Err(error) = clean_up(&self.context, &self.batch_id).await {
             return Event::Unreachable(error);
         }
-        if let Err(error) = self.context.warehouse.settle_down().await {
-            tracing::debug!(%error, "the warehouse's log is emptied another time");
-        }
         Event::Cleaned
     }
 }
@@ -302,6 +299,7 @@ pub(crate) async fn copy_verdict(context: &Context, receipt: &Receipt) -> Result
     let answer = context.store.end(batch_id, state, &receipt_json, &event.id, &event_json, now).await?;
     match answer {
         EndAnswer::Ended => {
+            context.ring_ended();
             tracing::info!(batch.id = %batch_id, batch.state = %state, "ended `{batch_id}`: {}", receipt.verdict.sentence);
         }
         EndAnswer::Conflict(was) => {

@@ -176,6 +176,10 @@ impl Pass {
         for repair in plan(&snapshot) {
             self.repair(&repair).await?;
         }
+        // Not right after a batch, when people read what it published.
+        if let Err(error) = self.context.warehouse.settle_down().await {
+            tracing::debug!(%error, "the warehouse's log is emptied another time");
+        }
         Ok(())
     }
 

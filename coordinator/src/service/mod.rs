@@ -38,6 +38,9 @@ pub use why::Why;
 
 use crate::engine::Context;
 
+/// How often somebody who waits for the end of a batch looks, unless he hears of it.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// How long a reset or consolidation waits for a verdict before it answers `closing`.
 const VERDICT_WAIT: Duration = Duration::from_secs(20);
 
@@ -127,9 +130,18 @@ impl Service {
         }
     }
 
-    /// Whether a batch is open still: what whoever waits for its end asks.
-    pub(crate) async fn is_open(&self, batch_id: &BatchId) -> Result<bool, ServiceError> {
-        Ok(self.context.store.batch(batch_id).await?.is_some_and(|view| view.state.is_open()))
+    /// Waits until a batch is not open any more. The end by this instance's hand is heard, another one's is looked for.
+    pub(crate) async fn until_ended(&self, batch_id: &BatchId) -> Result<(), ServiceError> {
+        loop {
+            let mut rung = std::pin::pin!(self.context.ended_rung());
+            // From here on an end is heard, so none falls between the look and the wait.
+            rung.as_mut().enable();
+            if !self.context.store.batch(batch_id).await?.is_some_and(|view| view.state.is_open()) {
+                return Ok(());
+            }
+            // Late is no failure: then it looks again.
+            let _ = tokio::time::timeout(LOOK_EVERY, rung).await;
+        }
     }
 
     /// One batch.

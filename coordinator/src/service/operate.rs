@@ -11,10 +11,7 @@ use protocol::ops::{BatchView, Closed, Patched};
 use protocol::verdict::coverage_if_closed_now;
 use protocol::{BatchState, CloseReason};
 
-use super::{Service, ServiceError, VERDICT_WAIT};
-
-/// How often a waiting request looks for the verdict.
-const LOOK_EVERY: std::time::Duration = std::time::Duration::from_millis(20);
+use super::{LOOK_EVERY, Service, ServiceError, VERDICT_WAIT};
 
 impl Service {
     /// Ends a batch for good without publishing it; answers when a verdict stands, or `closing` after 20 s.
@@ -150,7 +147,8 @@ impl Service {
             if started.elapsed() >= VERDICT_WAIT {
                 return Ok(None);
             }
-            tokio::time::sleep(LOOK_EVERY).await;
+            // Late is no failure: then it looks again.
+            let _ = tokio::time::timeout(LOOK_EVERY, self.context.ended_rung()).await;
         }
     }
 }

@@ -79,7 +79,7 @@ pub(super) async fn connect(path: &Path) -> Result<(Writer, SqlitePool)> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .pragma("temp_store", "MEMORY")
-        // Moving pages from the log into the file is no claim's or completion's business: it is done after a batch.
+        // Moving pages from the log into the file is no claim's or completion's business: the sweep does it.
         .pragma("wal_autocheckpoint", LOG_PAGES)
         .pragma("journal_size_limit", "67108864")
         .foreign_keys(false)

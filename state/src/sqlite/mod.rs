@@ -242,11 +242,7 @@ impl BatchStore for SqliteStore {
                 write!(self, Normal, "drop_staged", |conn| closing::delete_jobs(conn, from, to));
             deleted?;
         }
-        let dropped: bool = write!(self, Normal, "drop_staged", |conn| closing::drop_staged(conn, batch_id))?;
-        if dropped && let Err(fault) = self.writer.lock().await.checkpoint().await {
-            tracing::debug!("the log of {} is emptied another time: {fault:?}", self.path.display());
-        }
-        Ok(dropped)
+        write!(self, Normal, "drop_staged", |conn| closing::drop_staged(conn, batch_id))
     }
 
     async fn forget(&self, batch_id: &BatchId) -> Result<bool> {
@@ -270,6 +266,9 @@ impl BatchStore for SqliteStore {
         let mut swept = swept?;
         // The audit reads one snapshot, so it needs no lock and delays nobody.
         swept.alarms = read!(self, "sweep", |conn| sweeping::audit(conn))?;
+        if let Err(fault) = self.writer.lock().await.checkpoint().await {
+            tracing::debug!("the log of {} is emptied another time: {fault:?}", self.path.display());
+        }
         Ok(swept)
     }
 

@@ -136,7 +136,7 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .row_buffer_size(ROW_BUFFER)
         .statement_cache_capacity(STATEMENTS)
         .pragma("cache_size", "-65536")
-        // Moving pages from the log into the file is not a commit's business: `Store::checkpoint` does it between batches.
+        // Moving pages from the log into the file is not a commit's business: `Store::checkpoint` does it now and then.
         .pragma("wal_autocheckpoint", LOG_PAGES)
         // A large ingestion's log gives its space back.
         .pragma("journal_size_limit", "67108864")

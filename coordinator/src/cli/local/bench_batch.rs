@@ -21,9 +21,6 @@ use crate::service::{PredictionQuery, Service, StartOutcome};
 /// Books quote at most so many players of a game in the simulation.
 const QUOTED_PER_GAME: u32 = 24;
 
-/// How often it is asked whether the batch is open still.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
-
 /// Arguments of `tipoff bench batch`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BatchArgs {
@@ -202,10 +199,7 @@ async fn one(service: &Service, ask: &Ask) -> Result<(Laps, (u64, u64, usize)), 
     };
     let Some(batch_id) = start.batch_id else { return Err(Failure::failed("no batch was started")) };
     let started = lap();
-    // The state alone: a whole status is no small question, and it would be asked on the cores that are measured.
-    while service.is_open(&batch_id).await? {
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
+    service.until_ended(&batch_id).await?;
     let status = service.batch(&batch_id).await?;
     let ended = lap();
     let query = PredictionQuery { game_date: Some(ask.game_date.clone()), ..PredictionQuery::default() };
