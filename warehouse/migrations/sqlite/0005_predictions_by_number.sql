@@ -181,3 +181,7 @@ JOIN published_lines l ON l.key_id = k.key_id
 JOIN published_predictions p ON p.line_id = l.line_id
 JOIN prediction_models m ON m.model_id = p.model_id
 LEFT JOIN active_predictions a ON a.key_id = k.key_id AND a.system_id = p.system_id AND a.line_id = p.line_id;
+
+-- In the order in which a slate asks: who had an outcome, and which is his newest.
+DROP INDEX job_outcomes_by_date;
+CREATE INDEX job_outcomes_by_player ON job_outcomes (game_date, game_id, player_lookup, generation);
