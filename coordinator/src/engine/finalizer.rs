@@ -158,6 +158,8 @@ impl Work {
         let store = &self.context.store;
         let view = store.batch(&self.batch_id).await?;
         let (total, pins) = view.map_or((0, Vec::new()), |view| (view.total, view.pins));
+        // Of an earlier try: it would hold the writer that this one needs.
+        drop(self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut ahead = Ahead::default();
         let mut jobs: Vec<EndedJob> = Vec::new();
         let mut page = store.staged(&self.batch_id, 0, PAGE).await?;
