@@ -21,8 +21,9 @@ use crate::text;
 
 /// SQLite binds at most 32,766 values to one statement.
 const MAX_VALUES: usize = 32_000;
-/// Rows a statement at most: larger ones are not faster, and take milliseconds to prepare.
-const MAX_ROWS: usize = 512;
+/// Rows a statement at most: larger ones are not faster, take milliseconds to prepare, and SQLite has nothing to do while the
+/// values of the first are written.
+const MAX_ROWS: usize = 256;
 
 /// Where rows go.
 pub(crate) struct Insert<'a> {
@@ -219,7 +220,7 @@ mod tests {
             assert_eq!(sizes.iter().sum::<usize>(), 3_000);
             assert!(sizes.windows(2).all(|pair| pair[0] >= pair[1]));
         }
-        assert_eq!(cut(1_600, 20), [512, 512, 512, 64]);
+        assert_eq!(cut(800, 20), [256, 256, 256, 32]);
         assert_eq!(cut(334, 20), [256, 64, 8, 4, 2]);
         assert_eq!(cut(0, 20), [0; 0]);
     }

@@ -200,11 +200,11 @@ async fn one(service: &Service, ask: &Ask) -> Result<(Laps, (u64, u64, usize)), 
     let Some(batch_id) = start.batch_id else { return Err(Failure::failed("no batch was started")) };
     let started = lap();
     service.until_ended(&batch_id).await?;
-    let status = service.batch(&batch_id).await?;
     let ended = lap();
     let query = PredictionQuery { game_date: Some(ask.game_date.clone()), ..PredictionQuery::default() };
     let rows = service.predictions(query).await?.rows.len() as u64;
     let read = lap();
+    let status = service.batch(&batch_id).await?;
     if rows == 0 {
         let why = status.state_reason.map(|reason| reason.sentence).unwrap_or_default();
         return Err(Failure::failed(format!(
