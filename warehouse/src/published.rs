@@ -179,8 +179,8 @@ fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
 
 /// The lines of a page by their numbers.
 async fn lines_of(conn: &mut Conn, said: &[Said]) -> Result<HashMap<i64, SharedLine>> {
-    // Rows of a line stand together.
     let mut asked: Vec<i64> = said.iter().map(|said| said.line_id).collect();
+    asked.sort_unstable();
     asked.dedup();
     let args = Args::default().with(format!("{asked:?}"));
     let sql = include_str!("../sql/published_lines.sql");

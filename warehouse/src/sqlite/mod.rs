@@ -105,3 +105,32 @@ impl Store {
         self.writer.close().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+    use super::*;
+
+    async fn models_in(tx: &mut Tx) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM prediction_models").fetch_one(&mut **tx).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn twins_see_one_instant_and_nobody_waits_for_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open::open(&dir.path().join("w.db")).await.unwrap();
+        let (mut one, mut other) = store.begin_twins().await.unwrap();
+        let mut tx = store.write(Durability::Normal).await.unwrap();
+        sqlx::query("INSERT INTO prediction_models (model_sha256) VALUES ('m')")
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!((models_in(&mut one).await, models_in(&mut other).await), (0, 0));
+        drop((one, other));
+        assert_eq!(models_in(&mut store.read().await.unwrap()).await, 1);
+        // Somebody writes, and not shortly.
+        let _held = store.writer().await.unwrap();
+        assert!(store.twin_reads().await.unwrap().is_none());
+    }
+}
