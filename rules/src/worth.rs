@@ -98,19 +98,28 @@ mod tests {
     }
 
     #[test]
+    fn a_tie_goes_to_the_even_side() {
+        // 0.876451 * 2364/2264 - 1 = -0.0848365 exactly.
+        let tie = price("-2264");
+        let found = worth(0.876_450_620_876_363_7, &tie, &tie).unwrap().over_expected_value;
+        assert_eq!(found, -0.084_836);
+        assert_eq!(by_decimals(0.876_450_620_876_363_7, &tie), found);
+    }
+
+    #[test]
     fn what_is_no_probability_is_worth_nothing() {
         for probability in [0.0, 1.0, -0.1, 1.1, f64::NAN, f64::INFINITY, 1e-9, 0.999_999_9] {
             assert_eq!(worth(probability, &price("-110"), &price("-110")), None, "{probability}");
         }
     }
 
-    /// The same by big decimals, which are given more places than they need.
+    /// The same by big decimals. The quotient comes last: of a price alone it has no end, and what is cut off moves a tie.
     fn by_decimals(probability: f64, price: &Price) -> f64 {
         let rounded = |value: BigDecimal| value.with_scale_round(6, RoundingMode::HalfEven);
         let probability = rounded(BigDecimal::from_f64(probability).unwrap());
         let (num, den) = Implied::of(price).unwrap().fraction();
-        let decimal = BigDecimal::from(den) / BigDecimal::from(num);
-        rounded(probability * decimal - BigDecimal::one()).to_f64().unwrap()
+        let returned = probability * BigDecimal::from(den) / BigDecimal::from(num);
+        rounded(returned - BigDecimal::one()).to_f64().unwrap()
     }
 
     proptest! {
