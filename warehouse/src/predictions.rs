@@ -8,7 +8,6 @@ use proto::{
     BatchId, CodeNote, GameKey, JobId, Line, Market, OutcomeKind, PlayerLookup, Recommendation, RowKey,
     RunMode, Slate, Sport, SystemId, Text,
 };
-
 use uuid::Uuid;
 
 use crate::Warehouse;

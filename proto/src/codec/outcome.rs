@@ -1,7 +1,7 @@
 //! The record of an outcome: what its rows share stands once, and its clock behind everything else.
 //!
-//! A dozen systems answer for one player, from one set of inputs and against one line: written with every row, that was
-//! three quarters of a slate's records. The clock is apart so that the same result has the same digest whenever it is
+//! A dozen systems answer for one player, from one set of inputs and against one line; up to format 3 each row repeated
+//! both. The clock is apart so that the same result has the same digest whenever it is
 //! made: a completion that is repeated after a lost answer, or made again by another worker, is no different one.
 
 use std::borrow::Cow;

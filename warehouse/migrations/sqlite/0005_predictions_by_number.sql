@@ -73,7 +73,7 @@ CREATE TABLE published_predictions (
     row_sha256 TEXT NOT NULL CHECK (length(row_sha256) = 64),
     invalidation_reason TEXT CHECK (invalidation_reason IN ('injured_out', 'game_postponed')),
     invalidated_at TEXT CHECK ((invalidated_at IS NULL) = (invalidation_reason IS NULL)),
-    -- Not IN: for each row that would build a set of five texts, and take as long as the rest of the insert.
+    -- Not IN: for each row that would build a set of five texts, and insert 4,000 rows in 3.3 ms instead of 1.9.
     CONSTRAINT recommendation_is_known CHECK (
         recommendation = 'PASS' OR recommendation = 'OVER' OR recommendation = 'UNDER' OR recommendation = 'HOLD'
         OR recommendation = 'NO_LINE'
@@ -149,8 +149,23 @@ BEGIN
     SELECT RAISE(ABORT, 'newer_takes_over: only a newer generation takes over from an active row');
 END;
 
--- Every row ever published, as people read it. A row that another took over from names the one of the next generation
--- that has its key; an invalidated one has none.
+-- Every row ever published with what became of it. One that another took over from has an heir: the line of the next
+-- generation in which its system answered for its key again. An invalidated one has none.
+CREATE VIEW prediction_fates AS
+SELECT l.key_id, l.generation, p.*, a.line_id IS NOT NULL AS is_active,
+    CASE WHEN a.line_id IS NULL AND p.invalidation_reason IS NULL THEN (
+        SELECT h.line_id
+        FROM published_lines h
+        CROSS JOIN published_predictions n
+        WHERE n.line_id = h.line_id AND n.system_id = p.system_id AND h.key_id = l.key_id AND h.generation > l.generation
+        ORDER BY h.generation
+        LIMIT 1
+    ) END AS heir_id
+FROM published_lines l
+JOIN published_predictions p ON p.line_id = l.line_id
+LEFT JOIN active_predictions a ON a.key_id = l.key_id AND a.system_id = p.system_id AND a.line_id = p.line_id;
+
+-- The same as people read it.
 CREATE VIEW predictions AS
 SELECT p.prediction_id, l.batch_id, l.generation, l.sport, k.game_date, k.game_id, k.player_lookup, k.market, p.system_id,
     l.prediction_run_mode, m.model_sha256, l.inputs_sha256, p.predicted_value, p.half_points,
@@ -158,29 +173,16 @@ SELECT p.prediction_id, l.batch_id, l.generation, l.sport, k.game_date, k.game_i
     l.under_price, l.line_snapshot_at, l.line_minutes_before_game, l.consensus_line, l.line_spread, l.no_vig_over,
     p.over_probability, p.over_expected_value, p.under_expected_value, p.over_fair_price, p.line_margin,
     p.recommendation, l.feature_quality_score, l.default_feature_count, p.in_sample, l.as_of, l.predicted_at,
-    p.row_sha256, a.line_id IS NOT NULL AS is_active, p.invalidation_reason, p.invalidated_at,
-    CASE WHEN a.line_id IS NULL AND p.invalidation_reason IS NULL THEN (
-        SELECT n.prediction_id
-        FROM published_lines h
-        CROSS JOIN published_predictions n
-        WHERE n.line_id = h.line_id AND n.system_id = p.system_id AND h.key_id = l.key_id AND h.generation > l.generation
-        ORDER BY h.generation
-        LIMIT 1
-    ) END AS superseded_by,
-    CASE WHEN a.line_id IS NULL AND p.invalidation_reason IS NULL THEN (
-        SELECT (SELECT b.decided_at FROM batches b WHERE b.batch_id = h.batch_id)
-        FROM published_lines h
-        CROSS JOIN published_predictions n
-        WHERE n.line_id = h.line_id AND n.system_id = p.system_id AND h.key_id = l.key_id AND h.generation > l.generation
-        ORDER BY h.generation
-        LIMIT 1
-    ) END AS superseded_at,
+    p.row_sha256, p.is_active, p.invalidation_reason, p.invalidated_at,
+    (SELECT h.prediction_id FROM published_predictions h WHERE h.line_id = p.heir_id AND h.system_id = p.system_id)
+        AS superseded_by,
+    (SELECT b.decided_at FROM published_lines h JOIN batches b ON b.batch_id = h.batch_id WHERE h.line_id = p.heir_id)
+        AS superseded_at,
     l.created_at
 FROM prediction_keys k
 JOIN published_lines l ON l.key_id = k.key_id
-JOIN published_predictions p ON p.line_id = l.line_id
-JOIN prediction_models m ON m.model_id = p.model_id
-LEFT JOIN active_predictions a ON a.key_id = k.key_id AND a.system_id = p.system_id AND a.line_id = p.line_id;
+JOIN prediction_fates p ON p.line_id = l.line_id
+JOIN prediction_models m ON m.model_id = p.model_id;
 
 -- In the order in which a slate asks: who had an outcome, and which is his newest.
 DROP INDEX job_outcomes_by_date;
