@@ -12,23 +12,18 @@ use actix::{Actor, ActorContext, Addr, AsyncContext, Context as ActorCtx, Handle
 use proto::event::CloudEvent;
 use proto::{BatchId, ModelPin, Receipt, RunMode, TicketId};
 use protocol::finalizer::{Action, Event, Exit, Finalizer as Machine};
-use protocol::ops::{EndAnswer, StagedJob};
+use protocol::ops::EndAnswer;
 use protocol::{Closing, MAX_ITEMS_PER_CALL};
-use rayon::prelude::*;
 use state::StoreError;
 use warehouse::{Publication, PublicationHead};
 
 use super::context::Context;
-use super::gather::{EndedJob, GatherError, read_staged};
+use super::gather::{self, EndedJob, GatherError};
 use super::health;
 use super::supervisor::{FinalizerStopped, Supervisor};
 
 const MAILBOX: usize = 16;
 const TICK: Duration = Duration::from_millis(100);
-/// Jobs that are read at a time, while the next ones are fetched.
-const PAGE: usize = 100;
-/// Records below which another core costs more than it saves.
-const PER_CORE: usize = 32;
 
 /// One attempt at finalizing one batch.
 pub(crate) struct Finalizer {
@@ -152,8 +147,7 @@ impl Work {
         }))
     }
 
-    /// Reads every page; while the store looks for the next one, this one is read and the one before goes into the
-    /// warehouse's temporary tables.
+    /// Reads every page; one goes into the warehouse's temporary tables while the next are fetched and read.
     async fn gather(&self) -> Result<Event, StoreError> {
         let store = &self.context.store;
         let view = store.batch(&self.batch_id).await?;
@@ -162,30 +156,22 @@ impl Work {
         drop(self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take());
         let mut ahead = Ahead::default();
         let mut jobs: Vec<EndedJob> = Vec::new();
-        let mut page = store.staged(&self.batch_id, 0, PAGE).await?;
-        while let Some(last) = page.last() {
-            let next = store.staged(&self.batch_id, last.seq + 1, PAGE);
-            let loading = ahead.load(self, &pins, &jobs);
-            let (next, (), read) = futures::join!(next, loading, async { self.read(&page) });
-            match read {
-                Ok(read) => jobs.extend(read),
+        let mut pages = gather::pages(Arc::clone(store), self.batch_id.clone(), self.context.contract);
+        while let Some(page) = pages.recv().await {
+            match page {
+                Ok(page) => jobs.extend(page),
+                Err(GatherError::Store(error)) => return Err(error),
                 Err(error) => return Ok(Event::Unreadable(error.to_string())),
             }
-            page = next?;
+            ahead.load(self, &pins, &jobs).await;
         }
         if jobs.len() as u64 != total {
             let found = jobs.len();
             return Ok(Event::Unreadable(format!("{total} jobs, but {found} outcomes are staged")));
         }
-        ahead.load(self, &pins, &jobs).await;
         *self.gathered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Gathered { jobs, pins });
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = ahead.publication;
         Ok(Event::Gathered)
-    }
-
-    fn read(&self, page: &[StagedJob]) -> Result<Vec<EndedJob>, GatherError> {
-        let read = |staged: &StagedJob| read_staged(staged, self.context.contract);
-        page.par_iter().with_min_len(PER_CORE).map(read).collect()
     }
 
     async fn begin(&self, pins: &[ModelPin], jobs: &[EndedJob]) -> Result<Publication, warehouse::Error> {

@@ -1,17 +1,29 @@
 //! From staged records to what the verdict transaction takes: every job with its outcome, every row, and the facts
 //! by which the slate's health is judged.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use proto::codec::{CodecError, decode_job, decode_outcome};
 use proto::features::FeatureContract;
-use proto::{Job, Outcome, PredictionRow, RunMode, TeamCode};
+use proto::{BatchId, Job, Outcome, PredictionRow, RunMode, TeamCode};
 use protocol::ops::StagedJob;
 use rules::findings::{PlayerFacts, PlayerQuality};
+use state::{BatchStore, StoreError};
+use tokio::sync::mpsc;
 use warehouse::JobOutcome;
 
-/// A staged job that cannot be used.
+/// Jobs that are read at a time.
+const PAGE: usize = 64;
+/// Pages that wait for whoever loads them; while they do, no further one is fetched.
+const PAGES_AHEAD: usize = 2;
+
+/// What keeps a staged job from being used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GatherError {
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// Its record is damaged or of another version.
     #[error("job {id}: {source}")]
     Record {
@@ -45,6 +57,36 @@ pub(crate) struct EndedJob {
     pub(crate) run_mode: RunMode,
     /// What its inputs were known as of.
     pub(crate) as_of: Timestamp,
+}
+
+/// Everything that is staged of a batch, page by page and in order. A task of its own fetches and reads the next pages
+/// while one is loaded; it ends with the last page, with the first error, or when nobody listens any more.
+pub(crate) fn pages(
+    store: Arc<dyn BatchStore>,
+    batch_id: BatchId,
+    contract: &'static FeatureContract,
+) -> mpsc::Receiver<Result<Vec<EndedJob>, GatherError>> {
+    let (sender, pages) = mpsc::channel(PAGES_AHEAD);
+    tokio::spawn(async move {
+        let mut from = 0;
+        loop {
+            let page = match store.staged(&batch_id, from, PAGE).await {
+                Ok(staged) => match staged.last() {
+                    Some(last) => {
+                        from = last.seq + 1;
+                        staged.iter().map(|staged| read_staged(staged, contract)).collect()
+                    }
+                    None => return,
+                },
+                Err(error) => Err(error.into()),
+            };
+            let is_last = page.is_err();
+            if sender.send(page).await.is_err() || is_last {
+                return;
+            }
+        }
+    });
+    pages
 }
 
 /// Reads one job and its end.
