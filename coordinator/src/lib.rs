@@ -12,6 +12,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod cores;
 pub mod engine;
 pub mod rest;
 pub mod service;

@@ -1,19 +1,18 @@
 //! From a slate as of an instant to its jobs: who is one, and everything a worker needs to know about him. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{Timestamp, ToSpan};
 use proto::features::FeatureContract;
 use proto::league_time::start_of;
+use proto::tables::FeatureRow;
 use proto::{Job, JobId, Market, ModelPin, PlayerLookup, RunMode, SystemId, TeamCode};
-use rayon::prelude::*;
 use rules::RecommendPolicy;
 use rules::injury::availability;
 use rules::lines::LinePolicy;
 use warehouse::{PlayerQuotes, SlateGame, SlateInputs};
 
-/// Jobs below which another core costs more than it saves.
-pub(super) const PER_CORE: usize = 32;
+use crate::cores;
 
 /// What a start wants of a slate.
 #[derive(Debug, Clone)]
@@ -30,9 +29,16 @@ pub(crate) struct Wanted {
     pub(crate) pins: Vec<ModelPin>,
 }
 
+/// Who may be a job, with what only he needs.
+struct Candidate {
+    id: JobId,
+    quotes: Option<PlayerQuotes>,
+    features: Option<FeatureRow>,
+}
+
 /// The jobs of a slate, in order of game and player; one per player and game (incident 35).
 pub(crate) fn build(
-    inputs: &SlateInputs,
+    mut inputs: SlateInputs,
     wanted: &Wanted,
     contract: &FeatureContract,
     lines: &LinePolicy,
@@ -40,33 +46,36 @@ pub(crate) fn build(
     let recommend = RecommendPolicy::default().fingerprint_text();
     let policy_text = format!("{} {recommend} min_minutes {}", lines.fingerprint_text(), wanted.min_minutes);
     let wants = |id: &JobId| wanted.players.as_ref().is_none_or(|players| players.contains(&id.player));
-    let candidates: Vec<_> = candidates(inputs).into_iter().filter(|(id, _)| wants(id)).collect();
-    // A start waits for its jobs, so every core makes some.
-    let made = candidates.par_iter().with_min_len(PER_CORE).filter_map(|(id, quotes)| {
-        let game = inputs.games.iter().find(|game| game.row.game_id == id.game)?;
-        let mut job = job_of(inputs, wanted, contract, id.clone(), game, *quotes);
+    let mut candidates = candidates(&mut inputs);
+    candidates.retain(|candidate| wants(&candidate.id));
+    candidates.sort_by(|a, b| (a.id.game, &a.id.player).cmp(&(b.id.game, &b.id.player)));
+    let made = cores::map(candidates, |candidate| {
+        let game = inputs.games.iter().find(|game| game.row.game_id == candidate.id.game)?;
+        let mut job = job_of(&inputs, wanted, contract, candidate, game);
         job.inputs_sha256 = rules::inputs::inputs_sha256(&job, &wanted.pins, &policy_text);
         let settled = inputs.settled.get(&job.id) == Some(&job.inputs_sha256);
         (!(wanted.only_changed && settled)).then_some(job)
     });
-    let mut jobs: Vec<Job> = made.collect();
-    jobs.sort_by(|a, b| (a.id.game, &a.id.player).cmp(&(b.id.game, &b.id.player)));
-    jobs
+    made.into_iter().flatten().collect()
 }
 
 /// Everybody who is a job: whoever is quoted, and whoever played lately and whose team plays. A player who is quoted
-/// in one game is no job of another, whatever an old roster says (incident 35).
-fn candidates(inputs: &SlateInputs) -> BTreeMap<JobId, Option<&PlayerQuotes>> {
-    let mut ids: BTreeMap<JobId, Option<&PlayerQuotes>> =
-        inputs.quotes.iter().map(|(id, quotes)| (id.clone(), Some(quotes))).collect();
-    let quoted: BTreeSet<&PlayerLookup> = inputs.quotes.keys().map(|id| &id.player).collect();
-    for (lookup, player) in inputs.players.iter().filter(|(_, player)| player.plays_lately) {
-        let game = inputs.games.iter().find(|game| plays_in(game, player.team));
-        if let (Some(game), false) = (game, quoted.contains(lookup)) {
-            ids.insert(JobId { player: lookup.clone(), game: game.row.game_id }, None);
-        }
-    }
-    ids
+/// in one game is no job of another, whatever an old roster says (incident 35). Takes their quotes and features out.
+fn candidates(inputs: &mut SlateInputs) -> Vec<Candidate> {
+    let quotes = std::mem::take(&mut inputs.quotes);
+    let quoted: BTreeSet<&PlayerLookup> = quotes.keys().map(|id| &id.player).collect();
+    let unquoted =
+        inputs.players.iter().filter(|(lookup, player)| player.plays_lately && !quoted.contains(lookup));
+    let without: Vec<JobId> = unquoted
+        .filter_map(|(lookup, player)| {
+            let game = inputs.games.iter().find(|game| plays_in(game, player.team))?;
+            Some(JobId { player: lookup.clone(), game: game.row.game_id })
+        })
+        .collect();
+    let with = quotes.into_iter().map(|(id, quotes)| (id, Some(quotes)));
+    with.chain(without.into_iter().map(|id| (id, None)))
+        .map(|(id, quotes)| Candidate { features: inputs.features.remove(&id), id, quotes })
+        .collect()
 }
 
 fn plays_in(game: &SlateGame, team: TeamCode) -> bool {
@@ -77,20 +86,21 @@ fn job_of(
     inputs: &SlateInputs,
     wanted: &Wanted,
     contract: &FeatureContract,
-    id: JobId,
+    candidate: Candidate,
     game: &SlateGame,
-    quotes: Option<&PlayerQuotes>,
 ) -> Job {
+    let Candidate { id, quotes, features: row } = candidate;
     let player = inputs.players.get(&id.player);
-    let name = player.map(|player| player.name.clone()).or_else(|| quotes.map(|quotes| quotes.name.clone()));
+    let name = player.map(|player| &player.name).or(quotes.as_ref().map(|quotes| &quotes.name)).cloned();
     // Without a time the game cannot have begun before its day is over.
     let tip_off = game.tip_off.unwrap_or_else(|| start_of(id.game.date.saturating_add(1.day())));
     let as_of = wanted.as_of.min(tip_off);
-    let feature_row = inputs.features.get(&id);
-    let features = feature_row.map(|row| {
-        let mut vector = row.vector.clone();
+    let (features_built_at, inputs_ingested_at) =
+        row.as_ref().map(|row| (row.built_at, row.inputs_ingested_at)).unzip();
+    let features = row.map(|row| {
+        let mut vector = row.vector;
         if vector.contract_version == contract.version {
-            let seen = quotes.into_iter().flat_map(|quotes| quotes.quotes.iter().chain(&quotes.openings));
+            let seen = quotes.iter().flat_map(|quotes| quotes.quotes.iter().chain(&quotes.openings));
             rules::line_features::apply(contract, &mut vector, seen, as_of);
         }
         vector
@@ -104,8 +114,8 @@ fn job_of(
         run_mode: wanted.run_mode,
         markets: wanted.markets.clone(),
         wanted: wanted.pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect(),
-        player_resolved: quotes.is_none_or(|quotes| quotes.resolved),
-        quotes: quotes.map(|quotes| quotes.quotes.clone()).unwrap_or_default(),
+        player_resolved: quotes.as_ref().is_none_or(|quotes| quotes.resolved),
+        quotes: quotes.map(|quotes| quotes.quotes).unwrap_or_default(),
         event_newest_snapshot: game.newest_snapshot,
         injury: availability(
             inputs.injuries.get(&id.player),
@@ -115,8 +125,8 @@ fn job_of(
         projected_minutes: player.and_then(|player| player.mean_minutes),
         min_minutes: wanted.min_minutes,
         features,
-        features_built_at: feature_row.map(|row| row.built_at),
-        inputs_ingested_at: feature_row.and_then(|row| row.inputs_ingested_at),
+        features_built_at,
+        inputs_ingested_at: inputs_ingested_at.flatten(),
         inputs_sha256: String::new(),
         id,
     }

@@ -14,13 +14,13 @@ use proto::league_time::league_date;
 use proto::{BatchId, Job, OpenerToken, OutcomeKind, RunMode, Slate};
 use protocol::ops::{Added, NewJob, OpenBatch, Opened, Sealed};
 use protocol::{BatchState, MAX_ITEMS_PER_CALL, MAX_JOBS, Millis};
-use rayon::prelude::*;
 use rules::gate::{Gate, before_predict};
 use warehouse::{BatchRecord, Completeness, LoadSlate, Registered, Registration, SlateInputs, SlateLoad};
 
-use super::jobs::{PER_CORE, Wanted, build};
+use super::jobs::{Wanted, build};
 use super::operate::check_coverage;
 use super::{Service, ServiceError};
+use crate::cores;
 
 /// Candidates for a batch id: one a second, so a minute of starts in one second would be needed to run out.
 const ID_TRIES: usize = 60;
@@ -79,8 +79,9 @@ impl Service {
             let inputs = self.look(&plan).await?;
             self.check_players(&inputs, &plan)?;
             if plan.dry_run {
-                let jobs = build(&inputs, &plan.wanted, self.context.contract, &self.context.lines);
-                return Ok(self.forecast(&plan, &inputs, &jobs, missing));
+                let games = inputs.games.len();
+                let jobs = build(inputs, &plan.wanted, self.context.contract, &self.context.lines);
+                return Ok(self.forecast(&plan, games, &jobs, missing));
             }
         }
         let claim = self.claim(&plan).await?;
@@ -103,7 +104,7 @@ impl Service {
     pub(super) async fn changed_jobs(&self, request: &StartRequest) -> Result<Vec<Job>, ServiceError> {
         let plan = self.plan(request)?;
         let inputs = self.look(&plan).await?;
-        Ok(build(&inputs, &plan.wanted, self.context.contract, &self.context.lines))
+        Ok(build(inputs, &plan.wanted, self.context.contract, &self.context.lines))
     }
 
     fn plan(&self, request: &StartRequest) -> Result<Plan, ServiceError> {
@@ -259,7 +260,8 @@ impl Service {
                 });
             }
         };
-        let jobs = build(&inputs, &plan.wanted, self.context.contract, &self.context.lines);
+        let games = inputs.games.len();
+        let jobs = build(*inputs, &plan.wanted, self.context.contract, &self.context.lines);
         if jobs.is_empty() {
             return Ok(None);
         }
@@ -268,12 +270,12 @@ impl Service {
             return Err(ServiceError::Busy { detail });
         }
         let record = |job: &Job| NewJob { id: job.id.clone(), payload: encode_job(job) };
-        let records: Vec<NewJob> = jobs.par_iter().with_min_len(PER_CORE).map(record).collect();
+        let records = cores::map(jobs.iter().collect(), record);
         self.add_and_seal(claim, &records).await?;
         if let Some(pool) = &self.pool {
             pool.nudge();
         }
-        Ok(Some(self.started(plan, claim, &inputs, &jobs)))
+        Ok(Some(self.started(plan, claim, games, &jobs)))
     }
 
     /// Adds every page, then seals; a store that forgot some (a rollback) gets them again, once.
@@ -365,7 +367,7 @@ impl Service {
         Ok(())
     }
 
-    fn started(&self, plan: &Plan, claim: &Claim, inputs: &SlateInputs, jobs: &[Job]) -> Started {
+    fn started(&self, plan: &Plan, claim: &Claim, games: usize, jobs: &[Job]) -> Started {
         let id = &claim.batch_id;
         let links = [
             ("status", format!("/status?batch_id={id}")),
@@ -380,21 +382,15 @@ impl Service {
             generation: Some(claim.generation),
             total_jobs: jobs.len() as u64,
             systems: plan.wanted.systems.clone(),
-            summary: summary(inputs, jobs),
+            summary: summary(games, jobs),
             links: links.into_iter().map(|(rel, href)| (rel.to_owned(), href)).collect(),
         }
     }
 
     /// What a start would do: the gates are run, nothing is claimed or written.
-    fn forecast(
-        &self,
-        plan: &Plan,
-        inputs: &SlateInputs,
-        jobs: &[Job],
-        missing: Vec<String>,
-    ) -> StartOutcome {
+    fn forecast(&self, plan: &Plan, games: usize, jobs: &[Job], missing: Vec<String>) -> StartOutcome {
         let set = self.context.shelf.stock().set_for(&plan.wanted.pins);
-        let mut summary = summary(inputs, jobs);
+        let mut summary = summary(games, jobs);
         summary.missing = missing;
         for job in jobs {
             let gate = before_predict(job, set.needs(), self.context.contract, &self.context.lines);
@@ -444,10 +440,10 @@ fn lost_claim(batch_id: &BatchId, refusal: &protocol::ops::OpenerRefusal) -> Ser
     }
 }
 
-fn summary(inputs: &SlateInputs, jobs: &[Job]) -> StartSummary {
+fn summary(games: usize, jobs: &[Job]) -> StartSummary {
     let count = |of: &dyn Fn(&Job) -> bool| jobs.iter().filter(|job| of(job)).count() as u64;
     StartSummary {
-        games: inputs.games.len() as u64,
+        games: games as u64,
         players: jobs.len() as u64,
         players_with_quotes: count(&|job| !job.quotes.is_empty()),
         players_with_features: count(&|job| job.features.is_some()),

@@ -1,5 +1,6 @@
 //! `tipoff bench batch`: a whole batch of invented players through the real parts, from start to ended and readable.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{Timestamp, ToSpan};
@@ -98,10 +99,13 @@ pub(crate) async fn bench_batch(args: &BatchArgs, config: &Config, out: Output) 
 async fn measure(args: &BatchArgs, config: &Config, out: Output) -> Result<BatchBench, Failure> {
     let league = prepare(args, config).await?;
     let instance = Instance::start(config).await?;
-    let ask = ask(args, &instance, &league)?;
+    let ask = Arc::new(ask(args, &instance, &league)?);
     let (mut laps, mut last) = (Vec::new(), (0, 0, 0));
     for _ in 0..args.repeat {
-        let (lap, counts) = one(&instance.service, &ask).await?;
+        // As a request is served: in a task, for this thread is the one that the actors live on.
+        let (service, ask) = (instance.service.clone(), Arc::clone(&ask));
+        let one = tokio::spawn(async move { one(&service, &ask).await });
+        let (lap, counts) = one.await.map_err(Failure::failed)??;
         laps.push(lap);
         last = counts;
     }

@@ -125,7 +125,7 @@ impl Gathered {
             let wanted = Wanted { as_of: tip, ..wanted.clone() };
             let inputs = load(warehouse, date, &wanted).await?;
             let rulebook = window.rulebook;
-            let mut jobs = build(&inputs, &wanted, rulebook.contract, &rulebook.lines);
+            let mut jobs = build(inputs, &wanted, rulebook.contract, &rulebook.lines);
             jobs.retain(|job| games.contains(&job.id.game));
             self.answer(rulebook, refit, jobs, results);
         }
