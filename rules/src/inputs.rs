@@ -24,11 +24,9 @@ pub fn inputs_sha256(job_without_hash: &Job, pins: &[ModelPin], policy_text: &st
     sha256_hex(canonical_text(job_without_hash, pins, policy_text).as_bytes())
 }
 
-const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-
 /// One line for each fact, sets sorted.
 fn canonical_text(job: &Job, pins: &[ModelPin], policy_text: &str) -> String {
-    let mut text = String::with_capacity(4096);
+    let mut text = String::with_capacity(8192);
     line(&mut text, "job", &job.id);
     line(&mut text, "tip_off", job.tip_off);
     line(&mut text, "game_status", job.game_status);
@@ -78,7 +76,7 @@ fn features_text(text: &mut String, job: &Job) {
         let defaulted = if feature.defaulted { "true" } else { "false" };
         // A slate has forty thousand of these lines, so they are put together without a formatter.
         text.push_str("feature=");
-        text.extend((0..16).rev().map(|digit| HEX[(bits >> (4 * digit)) as usize & 15]));
+        text.push_str(str::from_utf8(&hex(bits)).unwrap_or_default());
         for part in ["|", feature.source.as_str(), "|", defaulted, "\n"] {
             text.push_str(part);
         }
@@ -91,6 +89,14 @@ fn features_text(text: &mut String, job: &Job) {
     let quality = quality::of_read(contract(), vector, |_| false);
     line(text, "fresh", is_fresh);
     line(text, "good_enough", quality.score >= quality::threshold(job.run_mode));
+}
+
+fn hex(bits: u64) -> [u8; 16] {
+    let mut digits = [0; 16];
+    for (place, digit) in digits.iter_mut().rev().enumerate() {
+        *digit = b"0123456789abcdef"[(bits >> (4 * place)) as usize & 15];
+    }
+    digits
 }
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {

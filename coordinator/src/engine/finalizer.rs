@@ -169,8 +169,9 @@ impl Work {
             let found = jobs.len();
             return Ok(Event::Unreadable(format!("{total} jobs, but {found} outcomes are staged")));
         }
+        let loaded = ahead.finish(&self.batch_id).await;
         *self.gathered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Gathered { jobs, pins });
-        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = ahead.publication;
+        *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(Event::Gathered)
     }
 
@@ -261,11 +262,22 @@ impl Ahead {
         match loading.await {
             Ok(publication) => (self.publication, self.loaded) = (Some(publication), jobs.len()),
             Err(error) => {
-                tracing::debug!(batch.id = %work.batch_id, %error, "rows are loaded when the batch is decided");
+                say_later(&work.batch_id, &error);
                 self.given_up = true;
             }
         }
     }
+
+    /// The publication, if all of it is loaded.
+    async fn finish(self, batch_id: &BatchId) -> Option<Publication> {
+        let mut publication = self.publication?;
+        let loaded = publication.loaded().await.inspect_err(|error| say_later(batch_id, error));
+        loaded.is_ok().then_some(publication)
+    }
+}
+
+fn say_later(batch_id: &BatchId, error: &warehouse::Error) {
+    tracing::debug!(batch.id = %batch_id, %error, "rows are loaded when the batch is decided");
 }
 
 async fn load(publication: &mut Publication, jobs: &[EndedJob]) -> Result<(), warehouse::Error> {

@@ -15,6 +15,7 @@
 
 mod account;
 mod apply;
+mod loader;
 mod shared;
 mod stage;
 
@@ -27,12 +28,14 @@ use protocol::Closing;
 
 use self::account::Account;
 pub use self::account::JobOutcome;
+use self::loader::Loader;
 use self::shared::{Numbered, numbered};
 use self::stage::Models;
 use crate::error::{Doing, Error, Result};
 use crate::history::{Args, fetch};
 use crate::predictions::{ActiveRow, StoredOutcome, active_row, outcome};
-use crate::sqlite::{Durability, Loan};
+use crate::sqlite::Durability;
+use crate::sqlite::bulk::Statement;
 use crate::{Warehouse, batches, crash, text};
 
 /// Whose publication this is.
@@ -89,7 +92,7 @@ pub struct Besides {
 #[derive(Debug)]
 pub struct Publication {
     warehouse: Warehouse,
-    conn: Loan,
+    loader: Loader,
     head: PublicationHead,
     wanted: BTreeSet<(Market, SystemId)>,
     generation: u64,
@@ -109,7 +112,17 @@ impl Warehouse {
         let generation = batches::batch(&mut conn, &head.batch_id).await?.map_or(0, |batch| batch.generation);
         let wanted = head.wanted.iter().cloned().collect();
         let (account, models) = (Account::default(), Models::default());
-        Ok(Publication { warehouse: self.clone(), conn, head, wanted, generation, account, lines: 0, models })
+        let loader = Loader::Idle(conn);
+        Ok(Publication {
+            warehouse: self.clone(),
+            loader,
+            head,
+            wanted,
+            generation,
+            account,
+            lines: 0,
+            models,
+        })
     }
 
     /// Ends a batch: publishes its rows if the verdict allows it, and writes the verdict in any case.
@@ -121,7 +134,8 @@ impl Warehouse {
 }
 
 impl Publication {
-    /// Loads a page: outcomes of jobs with all of their rows. Takes no lock.
+    /// Loads a page: outcomes of jobs with all of their rows. Takes no lock. What SQLite says about it may be the answer
+    /// to a later call, for it is still at work when this returns: [`Publication::loaded`].
     pub async fn add<'a>(
         &mut self,
         rows: impl IntoIterator<Item = &'a PredictionRow>,
@@ -132,26 +146,34 @@ impl Publication {
         let mut account = self.account.clone();
         let staged = stage::count(&mut account, &rows, &outcomes)?;
         let Numbered { lines, rows } = numbered(&rows, self.lines)?;
-        stage::lines(&mut self.conn, &lines).await?;
-        self.models.meet(&mut self.conn, &rows).await?;
-        stage::rows(&mut self.conn, &self.head.batch_id, self.generation, &self.models, &rows).await?;
-        stage::outcomes(&mut self.conn, &staged).await?;
+        let new_models = self.models.meet(&rows);
+        let Self { loader, models, head, generation, .. } = self;
+        put(loader, stage::lines(&lines)).await?;
+        put(loader, stage::models(&new_models)).await?;
+        put(loader, stage::rows(&head.batch_id, *generation, models, &rows)).await?;
+        put(loader, stage::outcomes(&staged)).await?;
         self.lines += lines.len() as i64;
         self.account = account;
         Ok(())
     }
 
+    /// Waits until every page is loaded.
+    pub async fn loaded(&mut self) -> Result<()> {
+        self.loader.landed().await.map(drop)
+    }
+
     /// What the slate shows besides this batch, once all of it is loaded: what health has to look at too.
     pub async fn besides(&mut self) -> Result<Besides> {
         let Slate { sport, game_date } = self.head.slate;
+        let conn = self.loader.landed().await?;
         let args = Args::default().with(text::date(game_date));
         let sql = include_str!("../../sql/active_besides.sql");
         let doing = "read the rows that stay active";
-        let rows = fetch(&mut self.conn, sql, args, "predictions", doing, active_row).await?;
+        let rows = fetch(conn, sql, args, "predictions", doing, active_row).await?;
         let args = Args::default().with(sport.as_str()).with(text::date(game_date));
         let sql = include_str!("../../sql/outcomes_besides.sql");
         let doing = "read the outcomes of the others";
-        let outcomes = fetch(&mut self.conn, sql, args, "job_outcomes", doing, outcome).await?;
+        let outcomes = fetch(conn, sql, args, "job_outcomes", doing, outcome).await?;
         Ok(Besides { outcomes, rows })
     }
 
@@ -163,9 +185,10 @@ impl Publication {
         now: Timestamp,
     ) -> Result<Published> {
         use sqlx::Connection;
+        let conn = self.loader.landed().await?;
         crash::point("verdict.loaded");
         let mut tx =
-            self.conn.begin_with(Durability::Full.begin()).await.doing("begin the verdict transaction")?;
+            conn.begin_with(Durability::Full.begin()).await.doing("begin the verdict transaction")?;
         crash::point("verdict.begun");
         let batch = batches::batch(&mut tx, &self.head.batch_id).await?;
         if let Some((verdict, receipt)) =
@@ -188,11 +211,18 @@ impl Publication {
         match committed {
             Ok(()) => Ok(Published { verdict: receipt.verdict.clone(), receipt, first: true }),
             Err(lost) => {
-                drop(self.conn);
+                drop(self.loader);
                 self.warehouse.settled_after(lost, &receipt).await
             }
         }
     }
+}
+
+async fn put(loader: &mut Loader, statements: impl Iterator<Item = Result<Statement>>) -> Result<()> {
+    for statement in statements {
+        loader.put(statement?).await?;
+    }
+    Ok(())
 }
 
 impl Warehouse {

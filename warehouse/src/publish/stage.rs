@@ -9,7 +9,7 @@ use super::account::{Account, Group, JobOutcome};
 use super::shared::{LINES, SharedLine};
 use crate::error::{Doing, Error, Result};
 use crate::sqlite::Conn;
-use crate::sqlite::bulk::{self, Insert};
+use crate::sqlite::bulk::{self, Insert, Statement};
 
 const ROWS: Insert<'static> = Insert {
     table: "staged_rows",
@@ -90,9 +90,8 @@ pub(super) async fn wanted(conn: &mut Conn, wanted: &[(Market, SystemId)]) -> Re
     Ok(())
 }
 
-pub(super) async fn lines(conn: &mut Conn, lines: &[SharedLine<'_>]) -> Result<()> {
-    bulk::insert(conn, &LINES, lines, |line, cells| line.write(cells)).await?;
-    Ok(())
+pub(super) fn lines(lines: &[SharedLine<'_>]) -> impl Iterator<Item = Result<Statement>> {
+    bulk::statements(&LINES, lines, |line, cells| line.write(cells))
 }
 
 /// Numbers of the models that answered for a batch, in the order in which they are met.
@@ -102,8 +101,8 @@ pub(super) struct Models {
 }
 
 impl Models {
-    /// Gives a number to every model of these rows; loads those that had none.
-    pub(super) async fn meet(&mut self, conn: &mut Conn, rows: &[(i64, &PredictionRow)]) -> Result<()> {
+    /// Gives a number to every model of these rows; answers those that had none.
+    pub(super) fn meet<'r>(&mut self, rows: &[(i64, &'r PredictionRow)]) -> Vec<(i64, &'r str)> {
         let mut new = Vec::new();
         for (_, row) in rows {
             if !self.known.contains_key(&row.model_sha256) {
@@ -112,11 +111,7 @@ impl Models {
                 new.push((model_no, row.model_sha256.as_str()));
             }
         }
-        bulk::insert(conn, &MODELS, &new, |(model_no, sha256), cells| {
-            cells.int(*model_no).text(sha256);
-        })
-        .await?;
-        Ok(())
+        new
     }
 
     fn number_of(&self, row: &PredictionRow) -> Option<i64> {
@@ -124,14 +119,19 @@ impl Models {
     }
 }
 
-pub(super) async fn rows(
-    conn: &mut Conn,
-    batch_id: &BatchId,
+pub(super) fn models(new: &[(i64, &str)]) -> impl Iterator<Item = Result<Statement>> {
+    bulk::statements(&MODELS, new, |(model_no, sha256), cells| {
+        cells.int(*model_no).text(sha256);
+    })
+}
+
+pub(super) fn rows<'r>(
+    batch_id: &'r BatchId,
     generation: u64,
-    models: &Models,
-    rows: &[(i64, &PredictionRow)],
-) -> Result<()> {
-    bulk::insert(conn, &ROWS, rows, |(line_no, row), cells| {
+    models: &'r Models,
+    rows: &'r [(i64, &'r PredictionRow)],
+) -> impl Iterator<Item = Result<Statement>> + 'r {
+    bulk::statements(&ROWS, rows, move |(line_no, row), cells| {
         cells.int(*line_no).text(&row.key.system_id).text(row.prediction_id(batch_id, generation));
         cells.opt_int(models.number_of(row)).real(row.predicted_value);
         cells.int(row.basis.line.half_points().into()).opt_real(row.over_probability);
@@ -139,20 +139,16 @@ pub(super) async fn rows(
         cells.opt_text(row.over_fair_price.as_ref()).real(row.line_margin).text(row.recommendation);
         cells.flag(row.in_sample).text(&row.row_sha256);
     })
-    .await?;
-    Ok(())
 }
 
-pub(super) async fn outcomes(conn: &mut Conn, outcomes: &[(&JobOutcome, u64)]) -> Result<()> {
-    bulk::insert(conn, &OUTCOMES, outcomes, |(outcome, rows), cells| {
+pub(super) fn outcomes(outcomes: &[(&JobOutcome, u64)]) -> impl Iterator<Item = Result<Statement>> {
+    bulk::statements(&OUTCOMES, outcomes, |(outcome, rows), cells| {
         let codes = serde_json::to_string(&outcome.codes).unwrap_or_else(|_| "[]".to_owned());
         cells.text(&outcome.job.player).text(outcome.job.game).text(&outcome.name);
         cells.text(outcome.kind).text(outcome.code).text(&outcome.sentence).text(codes);
         cells.int(outcome.attempts.into()).int(outcome.rows_owed.into());
         cells.int(i64::try_from(*rows).unwrap_or(i64::MAX)).text(&outcome.inputs_sha256);
     })
-    .await?;
-    Ok(())
 }
 
 /// A row must belong to the slate, to a job that is predicted, and to what was wanted.

@@ -138,6 +138,41 @@ impl Cells {
     }
 }
 
+/// A statement with its values.
+#[derive(Debug)]
+pub(crate) struct Statement {
+    sql: Arc<str>,
+    values: SqliteArguments,
+    doing: &'static str,
+}
+
+impl Statement {
+    /// Carries it out; answers how many rows of the table were inserted or updated.
+    pub(crate) async fn execute(self, conn: &mut Conn) -> Result<u64> {
+        let query = sqlx::query_with(AssertSqlSafe(self.sql), self.values);
+        Ok(query.execute(conn).await.doing(self.doing)?.rows_affected())
+    }
+}
+
+/// The statements that insert `rows`; each is written when it is asked for.
+pub(crate) fn statements<'r, R>(
+    into: &'r Insert<'_>,
+    rows: &'r [R],
+    write: impl Fn(&R, &mut Cells) + 'r,
+) -> impl Iterator<Item = Result<Statement>> {
+    let mut cells = Cells::new(into.columns.len());
+    let mut sql: (usize, Arc<str>) = (0, Arc::from(""));
+    chunks(rows, largest(into.columns.len())).map(move |chunk| {
+        if sql.0 != chunk.len() {
+            sql = (chunk.len(), statement(into, chunk.len()).into());
+        }
+        cells.values.reserve(chunk.len() * into.columns.len(), 0);
+        chunk.iter().for_each(|row| write(row, &mut cells));
+        let values = cells.take().map_err(sqlx::Error::Encode).doing(into.doing)?;
+        Ok(Statement { sql: Arc::clone(&sql.1), values, doing: into.doing })
+    })
+}
+
 /// Inserts `rows`; answers how many rows of the table were inserted or updated.
 ///
 /// While SQLite's thread works on one statement, the values of the next are written here: half of a load is handing
@@ -149,25 +184,13 @@ pub(crate) async fn insert<R: Sync>(
     write: impl Fn(&R, &mut Cells) + Send + Sync,
 ) -> Result<u64> {
     let mut changed = 0;
-    let mut cells = Cells::new(into.columns.len());
-    let mut chunks = chunks(rows, largest(into.columns.len())).peekable();
-    let mut fill = |chunk: Option<&[R]>| -> Result<Option<SqliteArguments>> {
-        let Some(chunk) = chunk else { return Ok(None) };
-        cells.values.reserve(chunk.len() * into.columns.len(), 0);
-        chunk.iter().for_each(|row| write(row, &mut cells));
-        cells.take().map(Some).map_err(sqlx::Error::Encode).doing(into.doing)
-    };
-    let mut sql: (usize, Arc<str>) = (0, Arc::from(""));
-    let mut values = fill(chunks.peek().copied())?;
-    while let (Some(chunk), Some(ready)) = (chunks.next(), values.take()) {
-        if sql.0 != chunk.len() {
-            sql = (chunk.len(), statement(into, chunk.len()).into());
-        }
-        let statement = sqlx::query_with(AssertSqlSafe(Arc::clone(&sql.1)), ready);
-        let next = async { fill(chunks.peek().copied()) };
-        let (done, next) = futures::join!(statement.execute(&mut *conn), next);
-        changed += done.doing(into.doing)?.rows_affected();
-        values = next?;
+    let mut statements = statements(into, rows, write);
+    let mut ready = statements.next().transpose()?;
+    while let Some(statement) = ready {
+        let next = async { statements.next().transpose() };
+        let (done, next) = futures::join!(statement.execute(conn), next);
+        changed += done?;
+        ready = next?;
     }
     Ok(changed)
 }

@@ -1,0 +1,82 @@
+//! Carries statements out behind the back of whoever writes the next ones.
+//!
+//! Half of a load is writing values, half is SQLite taking them, so each half has a thread. A statement that fails ends
+//! the load: its error is the answer to whatever is asked of the loader next.
+
+use std::panic::resume_unwind;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::sqlite::Loan;
+use crate::sqlite::bulk::Statement;
+
+/// Statements that wait for SQLite; who writes more waits with the next one.
+const WAITING: usize = 8;
+
+/// A connection, or the task that is at work with it. Dropped, the task ends once what waits is carried out.
+#[derive(Debug)]
+pub(super) enum Loader {
+    Idle(Loan),
+    Busy {
+        queue: mpsc::Sender<Statement>,
+        task: JoinHandle<Result<Loan>>,
+    },
+    /// A statement failed, and its error was told.
+    Failed,
+}
+
+impl Loader {
+    /// Adds a statement to what is carried out, in order.
+    pub(super) async fn put(&mut self, statement: Statement) -> Result<()> {
+        let queue = match std::mem::replace(self, Self::Failed) {
+            Self::Failed => return Err(failed()),
+            Self::Idle(conn) => {
+                let (queue, waiting) = mpsc::channel(WAITING);
+                *self = Self::Busy { queue: queue.clone(), task: tokio::spawn(carry_out(conn, waiting)) };
+                queue
+            }
+            Self::Busy { queue, task } => {
+                *self = Self::Busy { queue: queue.clone(), task };
+                queue
+            }
+        };
+        match queue.send(statement).await {
+            Ok(()) => Ok(()),
+            // The task is gone before its time: here is why.
+            Err(_) => Err(self.landed().await.err().unwrap_or_else(failed)),
+        }
+    }
+
+    /// The connection, once everything has been carried out.
+    pub(super) async fn landed(&mut self) -> Result<&mut Loan> {
+        let conn = match std::mem::replace(self, Self::Failed) {
+            Self::Failed => return Err(failed()),
+            Self::Idle(conn) => conn,
+            Self::Busy { queue, task } => {
+                drop(queue);
+                task.await.unwrap_or_else(|lost| match lost.try_into_panic() {
+                    Ok(panic) => resume_unwind(panic),
+                    Err(_) => Err(failed()),
+                })?
+            }
+        };
+        *self = Self::Idle(conn);
+        match self {
+            Self::Idle(conn) => Ok(conn),
+            Self::Busy { .. } | Self::Failed => Err(failed()),
+        }
+    }
+}
+
+async fn carry_out(mut conn: Loan, mut waiting: mpsc::Receiver<Statement>) -> Result<Loan> {
+    while let Some(statement) = waiting.recv().await {
+        statement.execute(&mut conn).await?;
+    }
+    Ok(conn)
+}
+
+fn failed() -> Error {
+    Error::Inconsistent { what: "the batch was not loaded: an earlier statement failed".to_owned() }
+}
