@@ -44,6 +44,6 @@ pub use names::{PlayerLookup, PlayerName};
 pub use outcome::{Outcome, OutcomeKind};
 pub use price::Price;
 pub use quote::{Quote, QuoteTag};
-pub use row::{Basis, ModelPin, PredictionRow, Recommendation, Role, RowKey};
+pub use row::{Basis, ModelPin, PredictionIds, PredictionRow, Recommendation, Role, RowKey};
 pub use text::{ParseError, Text};
 pub use verdict::{EndState, Receipt, Verdict};

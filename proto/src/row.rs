@@ -157,15 +157,58 @@ impl PredictionRow {
         self
     }
 
-    /// The row's id: UUIDv5 of batch, generation and key, so that a repeated publication makes no second row.
-    pub fn prediction_id(&self, batch_id: &BatchId, generation: u64) -> uuid::Uuid {
-        let RowKey { game, player, market, system_id } = &self.key;
-        let name = format!("{batch_id}|{generation}|{game}|{player}|{market}|{system_id}");
-        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes())
-    }
-
     /// The slate's date.
     pub fn game_date(&self) -> Date {
         self.key.game.date
+    }
+}
+
+/// Ids of the rows of one player and market.
+#[derive(Debug, Clone)]
+pub struct PredictionIds {
+    name: String,
+    shared: usize,
+}
+
+impl PredictionIds {
+    /// Those of a batch; which system the key names does not matter.
+    pub fn of(batch_id: &BatchId, generation: u64, key: &RowKey) -> Self {
+        let RowKey { game, player, market, system_id: _ } = key;
+        let name = format!("{batch_id}|{generation}|{game}|{player}|{market}|");
+        Self { shared: name.len(), name }
+    }
+
+    /// The id of a system's row: UUIDv5 of batch, generation and key, so that a repeated publication makes no second row.
+    pub fn of_system(&mut self, system_id: &SystemId) -> uuid::Uuid {
+        self.name.truncate(self.shared);
+        self.name.push_str(system_id.as_str());
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, self.name.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+    use super::*;
+
+    #[test]
+    fn an_id_is_the_hash_of_batch_generation_and_key() {
+        let key = |system: &str| RowKey {
+            game: "20260123_LAL_BOS".parse().unwrap(),
+            player: "lebronjames".parse().unwrap(),
+            market: Market::points(),
+            system_id: system.parse().unwrap(),
+        };
+        let batch_id: BatchId = "batch_2026-01-23_1769191200".parse().unwrap();
+        let mut ids = PredictionIds::of(&batch_id, 7, &key("lgbm_v2"));
+        for system in ["lgbm_v2", "catboost_v2_noveg", "x"] {
+            let whole = format!("{batch_id}|7|20260123_LAL_BOS|lebronjames|points|{system}");
+            let expected = uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, whole.as_bytes());
+            assert_eq!(ids.of_system(&key(system).system_id), expected);
+        }
+        assert_ne!(
+            PredictionIds::of(&batch_id, 8, &key("x")).of_system(&key("x").system_id),
+            ids.of_system(&key("x").system_id)
+        );
     }
 }

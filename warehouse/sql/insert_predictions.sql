@@ -5,7 +5,9 @@ INSERT INTO published_predictions (
 )
 SELECT
     $1 + s.line_no, s.system_id, s.prediction_id,
-    (SELECT m.model_id FROM staged_models m WHERE m.model_no = s.model_no),
+    m.model_id,
     s.predicted_value, s.half_points, s.over_probability, s.over_expected_value,
     s.under_expected_value, s.over_fair_price, s.line_margin, s.recommendation, s.in_sample, s.row_sha256
 FROM staged_rows s
+CROSS JOIN staged_models m
+WHERE m.model_no = s.model_no

@@ -19,6 +19,12 @@ use crate::shelf::ModelSet;
 /// Results wait so long for each other: to wake the worker for every job of a chunk took longer than the jobs.
 const TOGETHER: Duration = Duration::from_millis(5);
 
+/// How far prediction threads stand back. Whoever talks to the stores wakes up for some microseconds and waited for
+/// milliseconds behind a prediction, on two cores a tenth of a batch. Against other programs a prediction keeps a third
+/// of the processor, and all that is idle.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
+
 /// A chunk with everything the thread needs for it.
 #[derive(Debug)]
 pub struct Order {
@@ -64,6 +70,7 @@ impl PredictThread {
         let results = Arc::new(ResultBox::default());
         let outbox = results.clone();
         std::thread::Builder::new().name(name).spawn(move || {
+            stand_back();
             while let Ok(order) = inbox.recv() {
                 let Order { lease, chunk, models } = *order;
                 let mut rung = Instant::now();
@@ -90,5 +97,13 @@ impl PredictThread {
     /// What has been answered since the last time.
     pub fn results(&self) -> Vec<(LeaseId, JobResult)> {
         self.results.take()
+    }
+}
+
+/// Niceness is a thread's own on Linux; elsewhere it is the whole process's, and stays as it is.
+fn stand_back() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!("a prediction thread is as urgent as the others: {error}");
     }
 }

@@ -24,11 +24,15 @@ pub(crate) async fn of(
     if closing.mode == Mode::Discard {
         return Ok(None);
     }
-    let games = context.warehouse.games_on(slate.game_date).await?;
-    let Besides { outcomes, rows } = publication.besides().await?;
     // A backfill sees each game as of its tip-off; what is old at the last one is old.
     let as_of = ended.iter().map(|job| job.as_of).max().unwrap_or(context.now());
-    let ages = context.warehouse.input_ages(slate.game_date, as_of).await?;
+    let warehouse = &context.warehouse;
+    let (games, besides, ages) = futures::try_join!(
+        warehouse.games_on(slate.game_date),
+        publication.besides(),
+        warehouse.input_ages(slate.game_date, as_of)
+    )?;
+    let Besides { outcomes, rows } = besides;
 
     let mut players: BTreeMap<JobId, PlayerFacts> = outcomes
         .into_iter()

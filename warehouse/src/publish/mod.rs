@@ -142,9 +142,8 @@ impl Publication {
         outcomes: impl IntoIterator<Item = &'a JobOutcome>,
     ) -> Result<()> {
         let (rows, outcomes) = (Vec::from_iter(rows), Vec::from_iter(outcomes));
-        stage::check(&self.head, &self.wanted, &rows, &outcomes)?;
         let mut account = self.account.clone();
-        let staged = stage::count(&mut account, &rows, &outcomes)?;
+        let staged = stage::count(&mut account, &self.head, &self.wanted, &rows, &outcomes)?;
         let Numbered { lines, rows } = numbered(&rows, self.lines)?;
         let new_models = self.models.meet(&rows);
         let Self { loader, models, head, generation, .. } = self;

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use proto::{BatchId, GameKey, Market, OutcomeKind, PlayerLookup, PredictionRow, RowKey, SystemId, Text};
+use proto::{
+    BatchId, GameKey, Market, OutcomeKind, PlayerLookup, PredictionIds, PredictionRow, RowKey, SystemId, Text,
+};
 
 use super::PublicationHead;
 use super::account::{Account, Group, JobOutcome};
@@ -131,8 +133,13 @@ pub(super) fn rows<'r>(
     models: &'r Models,
     rows: &'r [(i64, &'r PredictionRow)],
 ) -> impl Iterator<Item = Result<Statement>> + 'r {
+    let mut ids: Option<(i64, PredictionIds)> = None;
     bulk::statements(&ROWS, rows, move |(line_no, row), cells| {
-        cells.int(*line_no).text(&row.key.system_id).text(row.prediction_id(batch_id, generation));
+        let of_line = ids.take().filter(|(of, _)| of == line_no).map(|(_, ids)| ids);
+        let mut of_line = of_line.unwrap_or_else(|| PredictionIds::of(batch_id, generation, &row.key));
+        let prediction_id = of_line.of_system(&row.key.system_id);
+        ids = Some((*line_no, of_line));
+        cells.int(*line_no).text(&row.key.system_id).text(prediction_id);
         cells.opt_int(models.number_of(row)).real(row.predicted_value);
         cells.int(row.basis.line.half_points().into()).opt_real(row.over_probability);
         cells.opt_real(row.over_expected_value).opt_real(row.under_expected_value);
@@ -151,70 +158,49 @@ pub(super) fn outcomes(outcomes: &[(&JobOutcome, u64)]) -> impl Iterator<Item = 
     })
 }
 
-/// A row must belong to the slate, to a job that is predicted, and to what was wanted.
-pub(super) fn check(
+/// Counts a page into the account; answers each outcome with the number of its rows. A job must be one of the slate, and a
+/// row must belong to a job of the page that is predicted, and to what was wanted.
+pub(super) fn count<'a>(
+    account: &mut Account,
     head: &PublicationHead,
     wanted: &BTreeSet<(Market, SystemId)>,
     rows: &[&PredictionRow],
-    outcomes: &[&JobOutcome],
-) -> Result<()> {
-    let date = head.slate.game_date;
-    let refuse = |what: String| Err(Error::Inconsistent { what });
-    let mut predicted: BTreeSet<(&PlayerLookup, GameKey)> = BTreeSet::new();
-    for outcome in outcomes {
-        if outcome.job.game.date != date {
-            return refuse(format!("job `{}` is not of slate `{}`", outcome.job, head.slate));
-        }
-        if outcome.kind == OutcomeKind::Predicted {
-            predicted.insert((&outcome.job.player, outcome.job.game));
-        }
-    }
-    let wanted: BTreeSet<(&Market, &SystemId)> =
-        wanted.iter().map(|(market, system)| (market, system)).collect();
-    for row in rows {
-        let key = &row.key;
-        if !predicted.contains(&(&key.player, key.game)) {
-            return refuse(format!(
-                "a row of `{}` in `{}` has no predicted job beside it",
-                key.player, key.game
-            ));
-        }
-        if !wanted.contains(&(&key.market, &key.system_id)) {
-            return refuse(format!("`{}` of `{}` was not wanted from this batch", key.market, key.system_id));
-        }
-    }
-    Ok(())
-}
-
-/// Counts a page into the account; answers each outcome with the number of its rows.
-pub(super) fn count<'a>(
-    account: &mut Account,
-    rows: &[&PredictionRow],
     outcomes: &[&'a JobOutcome],
 ) -> Result<Vec<(&'a JobOutcome, u64)>> {
+    let refuse = |what: String| Err(Error::Inconsistent { what });
     let mut per_job: HashMap<(&PlayerLookup, GameKey), u64> = HashMap::new();
+    for rows in rows.chunk_by(|a, b| (a.key.game, &a.key.player) == (b.key.game, &b.key.player)) {
+        let RowKey { game, player, .. } = &rows[0].key;
+        *per_job.entry((player, *game)).or_default() += rows.len() as u64;
+    }
+    let mut counted = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        let job = &outcome.job;
+        if job.game.date != head.slate.game_date {
+            return refuse(format!("job `{job}` is not of slate `{}`", head.slate));
+        }
+        let rows = match outcome.kind {
+            OutcomeKind::Predicted => per_job.remove(&(&job.player, job.game)).unwrap_or(0),
+            _ => 0,
+        };
+        account.add(outcome, rows)?;
+        counted.push((*outcome, rows));
+    }
+    if let Some((player, game)) = per_job.into_keys().next() {
+        return refuse(format!("a row of `{player}` in `{game}` has no predicted job beside it"));
+    }
     let mut per_group: HashMap<(GameKey, &Market, &SystemId, &Text), u64> = HashMap::new();
     for row in rows {
-        let RowKey { game, player, market, system_id } = &row.key;
-        *per_job.entry((player, *game)).or_default() += 1;
+        let RowKey { game, market, system_id, .. } = &row.key;
         *per_group.entry((*game, market, system_id, &row.basis.line_source)).or_default() += 1;
     }
     for ((game, market, system_id, line_source), count) in per_group {
-        let group = Group {
-            game,
-            market: market.clone(),
-            system_id: system_id.clone(),
-            line_source: line_source.clone(),
-        };
+        let asked = (market.clone(), system_id.clone());
+        if !wanted.contains(&asked) {
+            return refuse(format!("`{market}` of `{system_id}` was not wanted from this batch"));
+        }
+        let group = Group { game, market: asked.0, system_id: asked.1, line_source: line_source.clone() };
         *account.groups.entry(group).or_default() += count;
-    }
-    let counted = |outcome: &'a JobOutcome| {
-        let rows = per_job.get(&(&outcome.job.player, outcome.job.game)).copied().unwrap_or(0);
-        (outcome, rows)
-    };
-    let counted: Vec<_> = outcomes.iter().copied().map(counted).collect();
-    for (outcome, rows) in &counted {
-        account.add(outcome, *rows)?;
     }
     Ok(counted)
 }

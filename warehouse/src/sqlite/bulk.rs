@@ -158,7 +158,7 @@ impl Statement {
 pub(crate) fn statements<'r, R>(
     into: &'r Insert<'_>,
     rows: &'r [R],
-    write: impl Fn(&R, &mut Cells) + 'r,
+    mut write: impl FnMut(&R, &mut Cells) + 'r,
 ) -> impl Iterator<Item = Result<Statement>> {
     let mut cells = Cells::new(into.columns.len());
     let mut sql: (usize, Arc<str>) = (0, Arc::from(""));
@@ -181,7 +181,7 @@ pub(crate) async fn insert<R: Sync>(
     conn: &mut Conn,
     into: &Insert<'_>,
     rows: &[R],
-    write: impl Fn(&R, &mut Cells) + Send + Sync,
+    write: impl FnMut(&R, &mut Cells) + Send,
 ) -> Result<u64> {
     let mut changed = 0;
     let mut statements = statements(into, rows, write);
