@@ -79,7 +79,7 @@ async fn main() -> Result<()> {
         };
         let (rows, outcomes, wanted) = invented(&inputs, systems, league.as_of)?;
         lap(2);
-        let head = PublicationHead { batch_id: batch_id.clone(), slate, run_mode: RunMode::Backfill, wanted };
+        let head = PublicationHead { batch_id: batch_id.clone(), slate, wanted };
         let mut publication = warehouse.begin_publication(head).await?;
         publication.add(&rows, &outcomes).await?;
         lap(3);
@@ -90,7 +90,7 @@ async fn main() -> Result<()> {
             whole_slate: true,
             closed_at: 0,
         };
-        let published = publication.settle(&closing, None, Timestamp::now()).await?;
+        let published = publication.settle(&closing, RunMode::Backfill, || None, Timestamp::now()).await?;
         lap(4);
         anyhow::ensure!(published.receipt.published == rows.len() as u64, "{:?}", published.receipt);
         warehouse.newest_outcomes(slate).await?;

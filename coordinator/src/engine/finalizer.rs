@@ -150,36 +150,36 @@ impl Work {
     /// Reads every page; one goes into the warehouse's temporary tables while the next are fetched and read.
     async fn gather(&self) -> Result<Event, StoreError> {
         let store = &self.context.store;
+        let mut pages = gather::pages(Arc::clone(store), self.batch_id.clone(), self.context.contract);
         let view = store.batch(&self.batch_id).await?;
         let (total, pins) = view.map_or((0, Vec::new()), |view| (view.total, view.pins));
         // Of an earlier try: it would hold the writer that this one needs.
         drop(self.loaded.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let mut ahead = Ahead::default();
+        let mut ahead = Ahead::begin(self, &pins).await;
         let mut jobs: Vec<EndedJob> = Vec::new();
-        let mut pages = gather::pages(Arc::clone(store), self.batch_id.clone(), self.context.contract);
         while let Some(page) = pages.recv().await {
-            match page {
-                Ok(page) => jobs.extend(page),
+            let page = match page {
+                Ok(page) => page,
                 Err(GatherError::Store(error)) => return Err(error),
                 Err(error) => return Ok(Event::Unreadable(error.to_string())),
-            }
-            ahead.load(self, &pins, &jobs).await;
+            };
+            ahead.load(&page).await;
+            jobs.extend(page);
         }
         if jobs.len() as u64 != total {
             let found = jobs.len();
             return Ok(Event::Unreadable(format!("{total} jobs, but {found} outcomes are staged")));
         }
-        let loaded = ahead.finish(&self.batch_id).await;
+        let loaded = ahead.finish().await;
         *self.gathered.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Gathered { jobs, pins });
         *self.loaded.lock().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(Event::Gathered)
     }
 
-    async fn begin(&self, pins: &[ModelPin], jobs: &[EndedJob]) -> Result<Publication, warehouse::Error> {
+    async fn begin(&self, pins: &[ModelPin]) -> Result<Publication, warehouse::Error> {
         let head = PublicationHead {
             batch_id: self.batch_id.clone(),
             slate: self.batch_id.slate(),
-            run_mode: jobs.first().map_or(RunMode::Overnight, |job| job.run_mode),
             wanted: pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect(),
         };
         self.context.warehouse.begin_publication(head).await
@@ -210,13 +210,16 @@ impl Work {
         let mut publication = match loaded {
             Some(publication) => publication,
             None => {
-                let mut publication = self.begin(pins, jobs).await?;
+                let mut publication = self.begin(pins).await?;
                 load(&mut publication, jobs).await?;
                 publication
             }
         };
-        let health = health::of(context, &mut publication, batch_id.slate(), closing, jobs).await?;
-        Ok(publication.settle(closing, health, context.now()).await?.receipt)
+        let slate = batch_id.slate();
+        let around = health::look_around(context, &mut publication, slate, closing, jobs).await?;
+        let health = || around.map(|around| health::judge(context, slate, around, jobs));
+        let run_mode = jobs.first().map_or(RunMode::Overnight, |job| job.run_mode);
+        Ok(publication.settle(closing, run_mode, health, context.now()).await?.receipt)
     }
 
     async fn end(&self) -> Result<Event, StoreError> {
@@ -238,46 +241,39 @@ impl Work {
 
 /// A publication that is loaded while the rest is still being read. It is a help and no promise: after whatever goes wrong
 /// here nothing is loaded, and the decision, whose business errors of the warehouse are, loads everything itself.
-#[derive(Default)]
-struct Ahead {
+struct Ahead<'a> {
+    batch_id: &'a BatchId,
     publication: Option<Publication>,
-    /// Jobs that are in it.
-    loaded: usize,
-    given_up: bool,
 }
 
-impl Ahead {
-    async fn load(&mut self, work: &Work, pins: &[ModelPin], jobs: &[EndedJob]) {
-        let new = &jobs[self.loaded..];
-        if self.given_up || new.is_empty() {
-            return;
-        }
-        let loading = async {
-            let mut publication = match self.publication.take() {
-                Some(publication) => publication,
-                None => work.begin(pins, jobs).await?,
-            };
-            load(&mut publication, new).await.map(|()| publication)
-        };
-        match loading.await {
-            Ok(publication) => (self.publication, self.loaded) = (Some(publication), jobs.len()),
-            Err(error) => {
-                say_later(&work.batch_id, &error);
-                self.given_up = true;
-            }
+impl<'a> Ahead<'a> {
+    async fn begin(work: &'a Work, pins: &[ModelPin]) -> Self {
+        let mut ahead = Self { batch_id: &work.batch_id, publication: None };
+        ahead.keep(work.begin(pins).await);
+        ahead
+    }
+
+    async fn load(&mut self, page: &[EndedJob]) {
+        if let Some(mut publication) = self.publication.take() {
+            self.keep(load(&mut publication, page).await.map(|()| publication));
         }
     }
 
     /// The publication, if all of it is loaded.
-    async fn finish(self, batch_id: &BatchId) -> Option<Publication> {
-        let mut publication = self.publication?;
-        let loaded = publication.loaded().await.inspect_err(|error| say_later(batch_id, error));
-        loaded.is_ok().then_some(publication)
+    async fn finish(mut self) -> Option<Publication> {
+        let mut publication = self.publication.take()?;
+        self.keep(publication.loaded().await.map(|()| publication));
+        self.publication
     }
-}
 
-fn say_later(batch_id: &BatchId, error: &warehouse::Error) {
-    tracing::debug!(batch.id = %batch_id, %error, "rows are loaded when the batch is decided");
+    fn keep(&mut self, publication: Result<Publication, warehouse::Error>) {
+        match publication {
+            Ok(publication) => self.publication = Some(publication),
+            Err(error) => {
+                tracing::debug!(batch.id = %self.batch_id, %error, "rows are loaded when the batch is decided");
+            }
+        }
+    }
 }
 
 async fn load(publication: &mut Publication, jobs: &[EndedJob]) -> Result<(), warehouse::Error> {

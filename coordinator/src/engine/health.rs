@@ -1,8 +1,10 @@
-//! The facts by which a slate is judged, gathered before the verdict transaction: this batch's players, whoever is
-//! not in it with his newest outcome, and the rows that will be active.
+//! The facts by which a slate is judged: this batch's players, whoever is not in it with his newest outcome, and the rows
+//! that will be active. What the warehouse knows of them is looked up before the verdict transaction and judged within it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+use proto::tables::{GameRow, InputAges};
 use proto::verdict::Health;
 use proto::{Code, GameKey, JobId, PredictionRow, Slate, TeamCode};
 use protocol::{Closing, Mode};
@@ -13,14 +15,22 @@ use warehouse::{ActiveRow, Besides, Publication};
 use super::context::Context;
 use super::gather::EndedJob;
 
-/// Health of the slate as this batch will leave it; none when the batch is thrown away. The publication holds all of it.
-pub(crate) async fn of(
+/// What the warehouse knows of a slate besides a batch that is about to be published.
+pub(crate) struct Surroundings {
+    games: Vec<GameRow>,
+    besides: Besides,
+    ages: InputAges,
+    as_of: Timestamp,
+}
+
+/// Looks around; none when the batch is thrown away, for then nothing is judged. The publication holds all of it.
+pub(crate) async fn look_around(
     context: &Context,
     publication: &mut Publication,
     slate: Slate,
     closing: &Closing,
     ended: &[EndedJob],
-) -> Result<Option<Health>, warehouse::Error> {
+) -> Result<Option<Surroundings>, warehouse::Error> {
     if closing.mode == Mode::Discard {
         return Ok(None);
     }
@@ -32,8 +42,12 @@ pub(crate) async fn of(
         publication.besides(),
         warehouse.input_ages(slate.game_date, as_of)
     )?;
-    let Besides { outcomes, rows } = besides;
+    Ok(Some(Surroundings { games, besides, ages, as_of }))
+}
 
+/// Health of the slate as this batch will leave it.
+pub(crate) fn judge(context: &Context, slate: Slate, around: Surroundings, ended: &[EndedJob]) -> Health {
+    let Surroundings { games, besides: Besides { outcomes, rows }, ages, as_of } = around;
     let mut players: BTreeMap<JobId, PlayerFacts> = outcomes
         .into_iter()
         .map(|stored| {
@@ -85,7 +99,7 @@ pub(crate) async fn of(
         configured_sources: context.line_sources,
         stale: stale_inputs(&ages, as_of, &context.staleness),
     };
-    Ok(Some(rules::findings::health(&facts)))
+    rules::findings::health(&facts)
 }
 
 fn arriving(row: &PredictionRow) -> RowFacts {

@@ -295,13 +295,16 @@ fn state_lost(batch_id: &BatchId, context: &Context) -> PublishRequest {
         whole_slate: false,
         closed_at: context.wall_clock(),
     };
-    let head = PublicationHead {
-        batch_id: batch_id.clone(),
-        slate: batch_id.slate(),
+    let head = PublicationHead { batch_id: batch_id.clone(), slate: batch_id.slate(), wanted: Vec::new() };
+    PublishRequest {
+        head,
         run_mode: RunMode::Overnight,
-        wanted: Vec::new(),
-    };
-    PublishRequest { head, closing, rows: Vec::new(), outcomes: Vec::new(), health: None, now: context.now() }
+        closing,
+        rows: Vec::new(),
+        outcomes: Vec::new(),
+        health: None,
+        now: context.now(),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use proto::codec::sha256_of_sorted;
 use proto::league_time::league_date;
 use proto::verdict::{Carried, Health, VerdictReason};
-use proto::{BatchId, Code, EndState, GameKey, Receipt, Verdict};
+use proto::{BatchId, Code, EndState, GameKey, Receipt, RunMode, Verdict};
 use protocol::Closing;
 use protocol::verdict::{VerdictInput, decide};
 
@@ -29,6 +29,7 @@ const GAME_STARTED: &str = "game_started";
 /// One batch before the verdict transaction.
 pub(super) struct Ruling<'a> {
     pub(super) head: &'a PublicationHead,
+    pub(super) run_mode: RunMode,
     pub(super) batch: Option<&'a BatchRecord>,
     pub(super) account: &'a Account,
     pub(super) now: Timestamp,
@@ -47,30 +48,51 @@ struct Effect {
     by_line_source: BTreeMap<String, u64>,
 }
 
-/// The hashes of the slate's active rows after the change.
+/// The slate's active rows after the change, read back.
+#[derive(Default)]
 struct Active {
-    rows: u64,
     of_batch: u64,
-    rows_sha256: String,
-    slate_sha256: String,
+    of_others: u64,
+    /// Hashes of the batch's rows, with a space between two.
+    ours: String,
+    theirs: String,
+}
+
+/// The hashes of a receipt.
+struct Hashes {
+    rows: String,
+    slate: String,
+}
+
+impl Active {
+    fn hashes(&self) -> Hashes {
+        let rows = sha256_of_sorted(self.ours.split_ascii_whitespace().collect());
+        let slate = match self.of_others {
+            0 => rows.clone(),
+            _ => {
+                let both = [&*self.ours, &*self.theirs];
+                sha256_of_sorted(both.iter().flat_map(|text| text.split_ascii_whitespace()).collect())
+            }
+        };
+        Hashes { rows, slate }
+    }
 }
 
 impl Ruling<'_> {
-    /// Decides, changes the slate if the verdict allows it, and writes the verdict with everything around it.
+    /// Decides, changes the slate if the verdict allows it, and writes the verdict with everything around it. What is
+    /// only computed is computed while the database is at work.
     pub(super) async fn apply(
         &self,
         conn: &mut Conn,
         closing: &Closing,
-        health: Option<Health>,
+        health: impl FnOnce() -> Option<Health> + Send,
     ) -> Result<Receipt> {
         let verdict = self.decide(conn, closing).await?;
-        let mut effect = if verdict.state.is_published() {
-            self.publish(conn).await?
-        } else {
-            Effect { refused: self.all_refused(&verdict), ..Effect::default() }
-        };
+        let is_published = verdict.state.is_published();
+        let (effect, health) = futures::join!(self.change(conn, &verdict), async { health() });
+        let mut effect = effect?;
         let active = self.active(conn).await?;
-        let stays = verdict.state.is_published() && active.rows > active.of_batch;
+        let stays = is_published && active.of_others > 0;
         if stays {
             effect.carried = self.carried(conn).await?;
         }
@@ -82,11 +104,20 @@ impl Ruling<'_> {
                 ),
             });
         }
-        let receipt = self.receipt(verdict, effect, active, health);
-        self.write_outcomes(conn, receipt.verdict.state.is_published(), stays).await?;
+        let outcomes = self.write_outcomes(conn, is_published, stays);
+        let (written, hashes) = futures::join!(outcomes, async { active.hashes() });
+        written?;
+        let receipt = self.receipt(verdict, effect, &active, hashes, health);
         self.write_verdict(conn, &receipt).await?;
         self.write_run(conn, &receipt).await?;
         Ok(receipt)
+    }
+
+    async fn change(&self, conn: &mut Conn, verdict: &Verdict) -> Result<Effect> {
+        if verdict.state.is_published() {
+            return self.publish(conn).await;
+        }
+        Ok(Effect { refused: self.all_refused(verdict), ..Effect::default() })
     }
 
     fn generation(&self) -> u64 {
@@ -260,7 +291,7 @@ impl Ruling<'_> {
             .bind(as_i64(self.generation()))
             .bind(self.head.slate.sport.as_str())
             .bind(date)
-            .bind(self.head.run_mode.as_str())
+            .bind(self.run_mode.as_str())
             .bind(text::instant(self.now))
             .execute(&mut *conn)
             .await
@@ -310,22 +341,22 @@ impl Ruling<'_> {
         let sql = include_str!("../sqlite/active_hashes.sql");
         let doing = "read back the active rows";
         let found = fetch(conn, sql, args, "predictions", doing, |r| {
-            let mut group = || Ok((r.narrow::<u64>()?, r.opt_text()?.unwrap_or_default()));
-            Ok([group()?, group()?])
+            let (of_batch, ours) = (r.narrow()?, r.opt_text()?.unwrap_or_default());
+            let (of_others, theirs) = (r.narrow()?, r.opt_text()?.unwrap_or_default());
+            Ok(Active { of_batch, of_others, ours, theirs })
         })
         .await?;
-        let [(of_batch, ours), (others, theirs)] = found.into_iter().next().unwrap_or_default();
-        let rows_sha256 = sha256_of_sorted(ours.split_ascii_whitespace().collect());
-        let slate_sha256 = match others {
-            0 => rows_sha256.clone(),
-            _ => {
-                sha256_of_sorted([&*ours, &*theirs].iter().flat_map(|t| t.split_ascii_whitespace()).collect())
-            }
-        };
-        Ok(Active { rows: of_batch + others, of_batch, rows_sha256, slate_sha256 })
+        Ok(found.into_iter().next().unwrap_or_default())
     }
 
-    fn receipt(&self, verdict: Verdict, effect: Effect, active: Active, health: Option<Health>) -> Receipt {
+    fn receipt(
+        &self,
+        verdict: Verdict,
+        effect: Effect,
+        active: &Active,
+        hashes: Hashes,
+        health: Option<Health>,
+    ) -> Receipt {
         Receipt {
             batch_id: self.head.batch_id.clone(),
             slate: self.head.slate,
@@ -342,9 +373,9 @@ impl Ruling<'_> {
             by_market: effect.by_market,
             by_game: effect.by_game,
             by_line_source: effect.by_line_source,
-            active: active.rows,
-            rows_sha256: active.rows_sha256,
-            slate_sha256: active.slate_sha256,
+            active: active.of_batch + active.of_others,
+            rows_sha256: hashes.rows,
+            slate_sha256: hashes.slate,
             health,
             decided_at: self.now,
         }

@@ -45,8 +45,6 @@ pub struct PublicationHead {
     pub batch_id: BatchId,
     /// Its slate.
     pub slate: Slate,
-    /// Why it ran.
-    pub run_mode: RunMode,
     /// Markets and systems it wanted: with its jobs they are the keys it may change.
     pub wanted: Vec<(Market, SystemId)>,
 }
@@ -56,6 +54,8 @@ pub struct PublicationHead {
 pub struct PublishRequest {
     /// Whose.
     pub head: PublicationHead,
+    /// Why it ran.
+    pub run_mode: RunMode,
     /// What was frozen when the batch was closed.
     pub closing: Closing,
     /// The staged rows.
@@ -129,7 +129,8 @@ impl Warehouse {
     pub async fn publish(&self, request: &PublishRequest) -> Result<Published> {
         let mut publication = self.begin_publication(request.head.clone()).await?;
         publication.add(&request.rows, &request.outcomes).await?;
-        publication.settle(&request.closing, request.health.clone(), request.now).await
+        let health = || request.health.clone();
+        publication.settle(&request.closing, request.run_mode, health, request.now).await
     }
 }
 
@@ -176,11 +177,12 @@ impl Publication {
         Ok(Besides { outcomes, rows })
     }
 
-    /// Decides and writes, in one transaction.
+    /// Decides and writes, in one transaction. The slate's health is judged while the database writes.
     pub async fn settle(
         mut self,
         closing: &Closing,
-        health: Option<Health>,
+        run_mode: RunMode,
+        health: impl FnOnce() -> Option<Health> + Send,
         now: Timestamp,
     ) -> Result<Published> {
         use sqlx::Connection;
@@ -202,7 +204,8 @@ impl Publication {
                 what: format!("batch `{}` was registered while it was being published", self.head.batch_id),
             });
         }
-        let ruling = apply::Ruling { head: &self.head, batch: batch.as_ref(), account: &self.account, now };
+        let (head, account, batch) = (&self.head, &self.account, batch.as_ref());
+        let ruling = apply::Ruling { head, run_mode, batch, account, now };
         let receipt = ruling.apply(&mut tx, closing, health).await?;
         crash::point("verdict.before_commit");
         let committed = tx.commit().await.committing("commit the verdict");

@@ -150,7 +150,7 @@ pub(crate) async fn nights_of_a_model_are_counted_without_backfills(warehouse: W
     let jobs = [("a", G1, Code::Predicted, 25.0)];
     register(&warehouse, 1).await;
     let mut backfill = request(1, &jobs);
-    backfill.head.run_mode = RunMode::Backfill;
+    backfill.run_mode = RunMode::Backfill;
     warehouse.publish(&backfill).await.unwrap();
     assert_eq!(nights("alpha", Market::points()).await, 0, "made after the games");
     for second in [2, 3] {

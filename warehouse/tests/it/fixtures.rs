@@ -322,9 +322,9 @@ pub(crate) fn request(second: i64, jobs: &[Ended<'_>]) -> PublishRequest {
         head: PublicationHead {
             batch_id: batch_id(second),
             slate: slate(),
-            run_mode: RunMode::Overnight,
             wanted: SYSTEMS.iter().map(|name| (Market::points(), system(name))).collect(),
         },
+        run_mode: RunMode::Overnight,
         closing: closing(CloseReason::AllDone),
         rows,
         outcomes: jobs.iter().map(|(player, game, code, _)| outcome(player, game, *code)).collect(),

@@ -258,7 +258,7 @@ pub(crate) async fn a_backfill_may_change_old_games(warehouse: Warehouse) {
     run(&warehouse, 1, &BOTH).await;
     register(&warehouse, 2).await;
     let mut backfill = request(2, &[("a", G1, Code::Predicted, 22.0)]);
-    (backfill.now, backfill.head.run_mode) = (at("2026-01-24T18:00:00Z"), RunMode::Backfill);
+    (backfill.now, backfill.run_mode) = (at("2026-01-24T18:00:00Z"), RunMode::Backfill);
     let end = warehouse.publish(&backfill).await.unwrap();
     assert_eq!(end.receipt.refused, [].into());
     assert_eq!(active(&warehouse).await, ["a alpha 22", "a beta 22", "b alpha 15", "b beta 15"]);
@@ -342,7 +342,7 @@ pub(crate) async fn pages_are_one_publication(warehouse: Warehouse) {
     let mut pages = warehouse.begin_publication(whole.head.clone()).await.unwrap();
     pages.add(&whole.rows[..2], &whole.outcomes[..1]).await.unwrap();
     pages.add(&whole.rows[2..], &whole.outcomes[1..]).await.unwrap();
-    let end = pages.settle(&whole.closing, None, whole.now).await.unwrap();
+    let end = pages.settle(&whole.closing, whole.run_mode, || None, whole.now).await.unwrap();
     assert_eq!((end.receipt.published, end.receipt.jobs.predicted), (4, 2));
     assert_eq!(active(&warehouse).await, ["a alpha 22", "a beta 22", "b alpha 19", "b beta 19"]);
 }

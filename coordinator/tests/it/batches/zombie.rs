@@ -51,14 +51,21 @@ async fn fall_asleep(instance: &Instance, batch_id: &BatchId) -> Zombie {
     let head = PublicationHead {
         batch_id: batch_id.clone(),
         slate: batch_id.slate(),
-        run_mode: RunMode::Backfill,
         wanted: pins.into_iter().map(|pin| (pin.market, pin.system_id)).collect(),
     };
     let closing: Closing = grant.closing;
     let now = instance.context.now();
     Zombie {
         batch_id: batch_id.clone(),
-        request: PublishRequest { head, closing, rows, outcomes, health: None, now },
+        request: PublishRequest {
+            head,
+            run_mode: RunMode::Backfill,
+            closing,
+            rows,
+            outcomes,
+            health: None,
+            now,
+        },
     }
 }
 
