@@ -22,7 +22,7 @@ const LEAST_IDLE_MS: Millis = 10;
 const FIRST_CHUNK: usize = 8;
 
 /// Largest chunk after a pause: at the start of a batch the others want their share; from then on it doubles.
-const CHUNK_AFTER_PAUSE: usize = 64;
+const CHUNK_AFTER_PAUSE: usize = 128;
 
 /// What a prediction thread says about one job.
 #[derive(Debug, Clone, PartialEq, Eq)]

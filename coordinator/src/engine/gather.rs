@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use warehouse::JobOutcome;
 
 /// Jobs that are read at a time.
-const PAGE: usize = 64;
+const PAGE: usize = 128;
 /// Pages that wait for whoever loads them; while they do, no further one is fetched.
 const PAGES_AHEAD: usize = 2;
 
