@@ -80,3 +80,58 @@ async fn carry_out(mut conn: Loan, mut waiting: mpsc::Receiver<Statement>) -> Re
 fn failed() -> Error {
     Error::Inconsistent { what: "the batch was not loaded: an earlier statement failed".to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+    use super::*;
+    use crate::sqlite::bulk::{Insert, statements};
+    use crate::sqlite::open::open;
+
+    fn numbered(table: &'static str, numbers: std::ops::Range<i64>) -> Vec<Statement> {
+        let into =
+            Insert { table, columns: &["model_no", "model_sha256"], conflict: "", doing: "number models" };
+        let rows: Vec<i64> = numbers.collect();
+        let write = |no: &i64, cells: &mut crate::sqlite::bulk::Cells| {
+            cells.int(*no).text(no);
+        };
+        statements(&into, &rows, write).map(Result::unwrap).collect()
+    }
+
+    async fn loaded(conn: &mut Loan) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM staged_models").fetch_one(&mut **conn).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn everything_lands_in_order_and_more_may_follow() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir.path().join("w.db")).await.unwrap();
+        let mut loader = Loader::Idle(store.writer().await.unwrap());
+        for until in [5_000, 6_000] {
+            for statement in numbered("staged_models", until - 1_000..until) {
+                loader.put(statement).await.unwrap();
+            }
+            loader.landed().await.unwrap();
+        }
+        assert_eq!(loaded(loader.landed().await.unwrap()).await, 2_000);
+        drop(loader);
+        assert_eq!(loaded(&mut store.writer().await.unwrap()).await, 2_000, "the connection is back");
+    }
+
+    #[tokio::test]
+    async fn a_statement_that_fails_ends_the_load_and_its_error_is_told_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir.path().join("w.db")).await.unwrap();
+        let mut loader = Loader::Idle(store.writer().await.unwrap());
+        let mut told = Vec::new();
+        let twice = numbered("staged_models", 0..1).into_iter().chain(numbered("staged_models", 0..4_000));
+        for statement in twice {
+            told.extend(loader.put(statement).await.err());
+        }
+        told.extend(loader.landed().await.err());
+        assert!(told[0].to_string().contains("number models"), "{}", told[0]);
+        assert!(told[1..].iter().all(|error| matches!(error, Error::Inconsistent { .. })), "{told:?}");
+        assert!(loader.landed().await.is_err(), "nothing follows");
+        drop(store.writer().await.unwrap());
+    }
+}
