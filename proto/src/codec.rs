@@ -61,13 +61,22 @@ pub fn decode_job(bytes: &[u8]) -> Result<Job, CodecError> {
 
 /// sha256 in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    let mut text = String::with_capacity(64);
-    for byte in digest {
-        text.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0'));
-        text.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0'));
-    }
+    hex(&Sha256::digest(bytes))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    push_hex(&mut text, bytes);
     text
+}
+
+/// Appends bytes in lower-case hexadecimal. Hashes and feature values are written by the ten thousand, so without a formatter.
+pub fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
 }
 
 /// sha256 over texts in sorted order, one a line: the same set has the same hash in any order.
@@ -78,6 +87,5 @@ pub fn sha256_of_sorted<S: AsRef<str>>(mut texts: Vec<S>) -> String {
         hash.update(text.as_ref().as_bytes());
         hash.update(b"\n");
     }
-    let digest = hash.finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize())
 }

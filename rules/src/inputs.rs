@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use proto::codec::sha256_hex;
+use proto::codec::{push_hex, sha256_hex};
 use proto::{Job, ModelPin, Quote};
 
 use crate::contract;
@@ -76,7 +76,7 @@ fn features_text(text: &mut String, job: &Job) {
         let defaulted = if feature.defaulted { "true" } else { "false" };
         // A slate has forty thousand of these lines, so they are put together without a formatter.
         text.push_str("feature=");
-        text.push_str(str::from_utf8(&hex(bits)).unwrap_or_default());
+        push_hex(text, &bits.to_be_bytes());
         for part in ["|", feature.source.as_str(), "|", defaulted, "\n"] {
             text.push_str(part);
         }
@@ -89,14 +89,6 @@ fn features_text(text: &mut String, job: &Job) {
     let quality = quality::of_read(contract(), vector, |_| false);
     line(text, "fresh", is_fresh);
     line(text, "good_enough", quality.score >= quality::threshold(job.run_mode));
-}
-
-fn hex(bits: u64) -> [u8; 16] {
-    let mut digits = [0; 16];
-    for (place, digit) in digits.iter_mut().rev().enumerate() {
-        *digit = b"0123456789abcdef"[(bits >> (4 * place)) as usize & 15];
-    }
-    digits
 }
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {

@@ -19,9 +19,8 @@ use crate::shelf::ModelSet;
 /// Results wait so long for each other: to wake the worker for every job of a chunk took longer than the jobs.
 const TOGETHER: Duration = Duration::from_millis(5);
 
-/// How far prediction threads stand back. Whoever talks to the stores wakes up for some microseconds and waited for
-/// milliseconds behind a prediction, on two cores a tenth of a batch. Against other programs a prediction keeps a third
-/// of the processor, and all that is idle.
+/// How far prediction threads stand back. Whoever talks to the stores wakes up for some microseconds and waited behind
+/// predictions, on two cores for about 2 % of a batch. Beside another program on the same core a prediction gets a quarter.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 5;
 

@@ -80,8 +80,8 @@ pub(crate) fn pages(
                 },
                 Err(error) => Err(error.into()),
             };
-            let is_last = page.is_err();
-            if sender.send(page).await.is_err() || is_last {
+            let has_failed = page.is_err();
+            if sender.send(page).await.is_err() || has_failed {
                 return;
             }
         }

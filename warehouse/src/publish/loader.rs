@@ -15,34 +15,33 @@ use crate::sqlite::bulk::Statement;
 /// Statements that wait for SQLite; who writes more waits with the next one.
 const WAITING: usize = 8;
 
-/// A connection, or the task that is at work with it. Dropped, the task ends once what waits is carried out.
+/// A connection, or the task that is at work with it; neither once a statement has failed. Dropped, the task ends when
+/// what waits is carried out.
 #[derive(Debug)]
-pub(super) enum Loader {
-    Idle(Loan),
-    Busy {
-        queue: mpsc::Sender<Statement>,
-        task: JoinHandle<Result<Loan>>,
-    },
-    /// A statement failed, and its error was told.
-    Failed,
+pub(super) struct Loader {
+    idle: Option<Loan>,
+    busy: Option<Busy>,
+}
+
+#[derive(Debug)]
+struct Busy {
+    queue: mpsc::Sender<Statement>,
+    task: JoinHandle<Result<Loan>>,
 }
 
 impl Loader {
+    pub(super) fn new(conn: Loan) -> Self {
+        Self { idle: Some(conn), busy: None }
+    }
+
     /// Adds a statement to what is carried out, in order.
     pub(super) async fn put(&mut self, statement: Statement) -> Result<()> {
-        let queue = match std::mem::replace(self, Self::Failed) {
-            Self::Failed => return Err(failed()),
-            Self::Idle(conn) => {
-                let (queue, waiting) = mpsc::channel(WAITING);
-                *self = Self::Busy { queue: queue.clone(), task: tokio::spawn(carry_out(conn, waiting)) };
-                queue
-            }
-            Self::Busy { queue, task } => {
-                *self = Self::Busy { queue: queue.clone(), task };
-                queue
-            }
-        };
-        match queue.send(statement).await {
+        if let Some(conn) = self.idle.take() {
+            let (queue, waiting) = mpsc::channel(WAITING);
+            self.busy = Some(Busy { queue, task: tokio::spawn(carry_out(conn, waiting)) });
+        }
+        let Some(busy) = &self.busy else { return Err(failed()) };
+        match busy.queue.send(statement).await {
             Ok(()) => Ok(()),
             // The task is gone before its time: here is why.
             Err(_) => Err(self.landed().await.err().unwrap_or_else(failed)),
@@ -51,22 +50,17 @@ impl Loader {
 
     /// The connection, once everything has been carried out.
     pub(super) async fn landed(&mut self) -> Result<&mut Loan> {
-        let conn = match std::mem::replace(self, Self::Failed) {
-            Self::Failed => return Err(failed()),
-            Self::Idle(conn) => conn,
-            Self::Busy { queue, task } => {
+        let conn = match self.busy.take() {
+            Some(Busy { queue, task }) => {
                 drop(queue);
                 task.await.unwrap_or_else(|lost| match lost.try_into_panic() {
                     Ok(panic) => resume_unwind(panic),
                     Err(_) => Err(failed()),
                 })?
             }
+            None => self.idle.take().ok_or_else(failed)?,
         };
-        *self = Self::Idle(conn);
-        match self {
-            Self::Idle(conn) => Ok(conn),
-            Self::Busy { .. } | Self::Failed => Err(failed()),
-        }
+        Ok(self.idle.insert(conn))
     }
 }
 
@@ -88,9 +82,13 @@ mod tests {
     use crate::sqlite::bulk::{Insert, statements};
     use crate::sqlite::open::open;
 
-    fn numbered(table: &'static str, numbers: std::ops::Range<i64>) -> Vec<Statement> {
-        let into =
-            Insert { table, columns: &["model_no", "model_sha256"], conflict: "", doing: "number models" };
+    fn numbered(numbers: std::ops::Range<i64>) -> Vec<Statement> {
+        let into = Insert {
+            table: "staged_models",
+            columns: &["model_no", "model_sha256"],
+            conflict: "",
+            doing: "number models",
+        };
         let rows: Vec<i64> = numbers.collect();
         let write = |no: &i64, cells: &mut crate::sqlite::bulk::Cells| {
             cells.int(*no).text(no);
@@ -103,12 +101,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everything_lands_in_order_and_more_may_follow() {
+    async fn everything_lands_and_more_may_follow() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir.path().join("w.db")).await.unwrap();
-        let mut loader = Loader::Idle(store.writer().await.unwrap());
+        let mut loader = Loader::new(store.writer().await.unwrap());
         for until in [5_000, 6_000] {
-            for statement in numbered("staged_models", until - 1_000..until) {
+            for statement in numbered(until - 1_000..until) {
                 loader.put(statement).await.unwrap();
             }
             loader.landed().await.unwrap();
@@ -122,9 +120,9 @@ mod tests {
     async fn a_statement_that_fails_ends_the_load_and_its_error_is_told_once() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir.path().join("w.db")).await.unwrap();
-        let mut loader = Loader::Idle(store.writer().await.unwrap());
+        let mut loader = Loader::new(store.writer().await.unwrap());
         let mut told = Vec::new();
-        let twice = numbered("staged_models", 0..1).into_iter().chain(numbered("staged_models", 0..4_000));
+        let twice = numbered(0..1).into_iter().chain(numbered(0..4_000));
         for statement in twice {
             told.extend(loader.put(statement).await.err());
         }

@@ -112,7 +112,7 @@ impl Warehouse {
         let generation = batches::batch(&mut conn, &head.batch_id).await?.map_or(0, |batch| batch.generation);
         let wanted = head.wanted.iter().cloned().collect();
         let (account, models) = (Account::default(), Models::default());
-        let loader = Loader::Idle(conn);
+        let loader = Loader::new(conn);
         Ok(Publication {
             warehouse: self.clone(),
             loader,

@@ -133,13 +133,13 @@ pub(super) fn rows<'r>(
     models: &'r Models,
     rows: &'r [(i64, &'r PredictionRow)],
 ) -> impl Iterator<Item = Result<Statement>> + 'r {
-    let mut ids: Option<(i64, PredictionIds)> = None;
+    // Rows of a line stand together.
+    let mut newest: Option<(i64, PredictionIds)> = None;
     bulk::statements(&ROWS, rows, move |(line_no, row), cells| {
-        let of_line = ids.take().filter(|(of, _)| of == line_no).map(|(_, ids)| ids);
-        let mut of_line = of_line.unwrap_or_else(|| PredictionIds::of(batch_id, generation, &row.key));
-        let prediction_id = of_line.of_system(&row.key.system_id);
-        ids = Some((*line_no, of_line));
-        cells.int(*line_no).text(&row.key.system_id).text(prediction_id);
+        newest.take_if(|(of, _)| of != line_no);
+        let new = || (*line_no, PredictionIds::of(batch_id, generation, &row.key));
+        let (_, ids) = newest.get_or_insert_with(new);
+        cells.int(*line_no).text(&row.key.system_id).text(ids.of_system(&row.key.system_id));
         cells.opt_int(models.number_of(row)).real(row.predicted_value);
         cells.int(row.basis.line.half_points().into()).opt_real(row.over_probability);
         cells.opt_real(row.over_expected_value).opt_real(row.under_expected_value);
