@@ -14,7 +14,11 @@ use crate::Job;
 
 /// Format number of the records this build writes. 2: rows carry a probability and what it is worth. 3: names of closed
 /// sets, games, lines and instants are numbers. 4: what the rows of an outcome share stands once, the clock at the end.
-pub const FORMAT: u8 = 4;
+/// 5: so does what quotes share and whose the rows are; hashes are bytes.
+pub const FORMAT: u8 = 5;
+
+/// What most records take: with it, writing one asks for memory once.
+const RECORD_BYTES: usize = 2048;
 
 /// A record that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,8 +40,10 @@ pub enum CodecError {
 }
 
 fn encode<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RECORD_BYTES);
+    bytes.push(FORMAT);
     // Writing to a Vec cannot fail, and no type of ours refuses to be written.
-    postcard::to_extend(value, vec![FORMAT]).unwrap_or_default()
+    postcard::to_extend(value, bytes).unwrap_or_default()
 }
 
 fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
@@ -64,7 +70,7 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     push_hex(&mut text, bytes);
     text

@@ -103,10 +103,12 @@ pub struct Job {
     /// Markets wanted, sorted.
     pub markets: Vec<Market>,
     /// The rows wanted: every market with each system that the batch pins a model of for it, sorted.
+    #[serde(with = "by_market")]
     pub wanted: Vec<(Market, SystemId)>,
     /// False when the quoted name fits no player of the two teams.
     pub player_resolved: bool,
     /// Quotes of the wanted markets seen before the as-of: each book's newest main quote.
+    #[serde(with = "crate::quote::together")]
     pub quotes: Vec<Quote>,
     /// The newest snapshot of this event at the as-of, over all players and books.
     #[serde(default, with = "crate::instant::optional")]
@@ -126,6 +128,7 @@ pub struct Job {
     #[serde(default, with = "crate::instant::optional")]
     pub inputs_ingested_at: Option<Timestamp>,
     /// Fingerprint of what decides the answer; see `rules::inputs`.
+    #[serde(with = "crate::hash")]
     pub inputs_sha256: String,
 }
 
@@ -133,5 +136,37 @@ impl Job {
     /// Rows this job owes: one for each wanted market and system.
     pub fn rows_owed(&self) -> u32 {
         self.wanted.len() as u32
+    }
+}
+
+/// Wanted rows inside records: pairs in JSON, in the compact form each market once with its systems.
+mod by_market {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use crate::{Market, SystemId};
+
+    type Group<'a> = (Cow<'a, Market>, Vec<Cow<'a, SystemId>>);
+
+    pub(super) fn serialize<S: Serializer>(wanted: &[(Market, SystemId)], s: S) -> Result<S::Ok, S::Error> {
+        if s.is_human_readable() {
+            return wanted.serialize(s);
+        }
+        let groups = wanted.chunk_by(|(one, _), (other, _)| one == other).map(|group| {
+            (Cow::Borrowed(&group[0].0), group.iter().map(|(_, system)| Cow::Borrowed(system)).collect())
+        });
+        groups.collect::<Vec<Group<'_>>>().serialize(s)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<(Market, SystemId)>, D::Error> {
+        if d.is_human_readable() {
+            return Vec::deserialize(d);
+        }
+        let groups = Vec::<Group<'_>>::deserialize(d)?;
+        let pairs = groups.into_iter().flat_map(|(market, systems)| {
+            systems.into_iter().map(move |system| (market.as_ref().clone(), system.into_owned()))
+        });
+        Ok(pairs.collect())
     }
 }

@@ -17,6 +17,7 @@ pub mod codec;
 pub mod event;
 pub mod features;
 pub mod game;
+mod hash;
 pub mod ids;
 mod instant;
 pub mod job;

@@ -65,6 +65,7 @@ pub struct RowKey {
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Basis {
     /// Fingerprint of the inputs.
+    #[serde(with = "crate::hash")]
     pub inputs_sha256: String,
     /// The line.
     pub line: Line,

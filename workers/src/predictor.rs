@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use proto::Code;
-use protocol::ops::{Chunk, ClaimedJob};
+use protocol::ops::ClaimedJob;
 use protocol::worker::JobResult;
 
 use crate::predict::{Rulebook, predict_chunk};
@@ -52,17 +52,12 @@ impl Predictor for ModelPredictor {
     }
 }
 
-/// Predicts a chunk so that a panic costs only the job that causes it: when the pass over all panics, those without a
+/// Answers a task so that a panic costs only the job that causes it: when the pass over all panics, those without a
 /// result are tried one at a time. Every job gets exactly one result, unless the predictor never comes back.
-pub fn predict_isolated(
-    predictor: &dyn Predictor,
-    models: &ModelSet,
-    chunk: &Chunk,
-    emit: &mut dyn FnMut(JobResult),
-) {
-    let mut open: BTreeSet<u32> = chunk.jobs.iter().map(|job| job.seq).collect();
+pub fn predict_isolated(predictor: &dyn Predictor, task: Task<'_>, emit: &mut dyn FnMut(JobResult)) {
+    let mut open: BTreeSet<u32> = task.jobs.iter().map(|job| job.seq).collect();
     let mut pass = |jobs: &[ClaimedJob], open: &mut BTreeSet<u32>| {
-        let task = Task { models, contract_version: &chunk.contract_version, jobs };
+        let task = Task { jobs, ..task };
         let mut emit_once = |result: JobResult| {
             if open.remove(&result.seq()) {
                 emit(result);
@@ -73,15 +68,15 @@ pub fn predict_isolated(
         catch_unwind(AssertUnwindSafe(|| predictor.predict(task, &mut emit_once)))
             .map_err(|panic| message_of(&*panic))
     };
-    let whole = pass(&chunk.jobs, &mut open);
+    let whole = pass(task.jobs, &mut open);
     let mut failed = Vec::new();
-    for job in &chunk.jobs {
+    for job in task.jobs {
         if !open.contains(&job.seq) {
             continue;
         }
         let answer = match &whole {
-            // Alone in its chunk, it is the culprit; among others it gets a try of its own.
-            Err(_) if chunk.jobs.len() > 1 => pass(std::slice::from_ref(job), &mut open),
+            // Alone, it is the culprit; among others it gets a try of its own.
+            Err(_) if task.jobs.len() > 1 => pass(std::slice::from_ref(job), &mut open),
             answer => answer.clone(),
         };
         if open.remove(&job.seq) {

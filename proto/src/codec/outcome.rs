@@ -1,7 +1,7 @@
 //! The record of an outcome: what its rows share stands once, and its clock behind everything else.
 //!
 //! A dozen systems answer for one player, from one set of inputs and against one line; up to format 3 each row repeated
-//! both. The clock is apart so that the same result has the same digest whenever it is
+//! both, up to format 4 whose it was. The clock is apart so that the same result has the same digest whenever it is
 //! made: a completion that is repeated after a lost answer, or made again by another worker, is no different one.
 
 use std::borrow::Cow;
@@ -11,7 +11,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{CodecError, decode, encode, sha256_hex};
-use crate::{Basis, Code, CodeNote, Outcome, PredictionRow, Price, Recommendation, RowKey};
+use crate::{
+    Basis, Code, CodeNote, GameKey, Market, Outcome, PlayerLookup, PredictionRow, Price, Recommendation, RowKey,
+    SystemId,
+};
 
 /// Seconds and nanoseconds, little-endian.
 const CLOCK_BYTES: usize = 12;
@@ -22,15 +25,25 @@ struct OutcomeRecord<'a> {
     sentence: Cow<'a, str>,
     codes: Cow<'a, [CodeNote]>,
     rows_owed: u32,
-    bases: Vec<Cow<'a, Basis>>,
+    shared: Vec<Shared<'a>>,
     rows: Vec<RowRecord<'a>>,
+}
+
+/// Whose row it is, and its basis: the same for every system that answered for a player and market.
+#[derive(Serialize, Deserialize)]
+struct Shared<'a> {
+    game: GameKey,
+    player: Cow<'a, PlayerLookup>,
+    market: Cow<'a, Market>,
+    basis: Cow<'a, Basis>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct RowRecord<'a> {
-    key: Cow<'a, RowKey>,
-    /// Place among the bases.
-    basis: u32,
+    /// Place among what is shared.
+    shared: u32,
+    system_id: Cow<'a, SystemId>,
+    #[serde(with = "crate::hash")]
     model_sha256: Cow<'a, str>,
     predicted_value: f64,
     over_probability: Option<f64>,
@@ -40,20 +53,21 @@ struct RowRecord<'a> {
     line_margin: f64,
     recommendation: Recommendation,
     in_sample: bool,
+    #[serde(with = "crate::hash")]
     row_sha256: Cow<'a, str>,
 }
 
 /// An outcome with its rows as stored. Its rows were answered together, so it has one clock: the newest of theirs.
 pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
-    let mut bases: Vec<&Arc<Basis>> = Vec::new();
-    let rows = outcome.rows.iter().map(|row| RowRecord::of(row, place_of(&mut bases, &row.basis))).collect();
-    let clock = bases.iter().map(|basis| basis.predicted_at).max().unwrap_or_default();
+    let mut firsts: Vec<&PredictionRow> = Vec::new();
+    let rows = outcome.rows.iter().map(|row| RowRecord::of(row, place_of(&mut firsts, row))).collect();
+    let clock = firsts.iter().map(|row| row.basis.predicted_at).max().unwrap_or_default();
     let mut bytes = encode(&OutcomeRecord {
         code: outcome.code,
         sentence: Cow::Borrowed(&outcome.sentence),
         codes: Cow::Borrowed(&outcome.codes),
         rows_owed: outcome.rows_owed,
-        bases: bases.into_iter().map(|basis| Cow::Borrowed(&**basis)).collect(),
+        shared: firsts.into_iter().map(Shared::of).collect(),
         rows,
     });
     bytes.extend(clock.as_second().to_le_bytes());
@@ -61,14 +75,19 @@ pub fn encode_outcome(outcome: &Outcome) -> Vec<u8> {
     bytes
 }
 
-/// Where a basis stands; the newest is usually the one that is looked for.
-fn place_of<'a>(bases: &mut Vec<&'a Arc<Basis>>, basis: &'a Arc<Basis>) -> u32 {
-    let known = bases.iter().rposition(|known| Arc::ptr_eq(known, basis) || known == &basis);
-    let at = known.unwrap_or_else(|| {
-        bases.push(basis);
-        bases.len() - 1
+/// Where the first row stands that shares its part with this one; the newest is usually the one that is looked for.
+fn place_of<'a>(firsts: &mut Vec<&'a PredictionRow>, row: &'a PredictionRow) -> u32 {
+    let at = firsts.iter().rposition(|first| share(first, row)).unwrap_or_else(|| {
+        firsts.push(row);
+        firsts.len() - 1
     });
     at as u32
+}
+
+fn share(one: &PredictionRow, other: &PredictionRow) -> bool {
+    let (RowKey { game, player, market, .. }, key) = (&one.key, &other.key);
+    (game, player, market) == (&key.game, &key.player, &key.market)
+        && (Arc::ptr_eq(&one.basis, &other.basis) || one.basis == other.basis)
 }
 
 /// Reads a stored outcome.
@@ -79,12 +98,13 @@ pub fn decode_outcome(bytes: &[u8]) -> Result<Outcome, CodecError> {
     let record: OutcomeRecord<'_> = decode(body)?;
     let predicted_at =
         clock_of(&bytes[body.len()..]).ok_or_else(|| damaged("its clock is damaged".to_owned()))?;
-    let with_clock = |basis: Cow<'_, Basis>| Arc::new(Basis { predicted_at, ..basis.into_owned() });
-    let bases: Vec<Arc<Basis>> = record.bases.into_iter().map(with_clock).collect();
+    let with_clock = |shared: &Shared<'_>| Arc::new(Basis { predicted_at, ..shared.basis.as_ref().clone() });
+    let bases: Vec<Arc<Basis>> = record.shared.iter().map(with_clock).collect();
     let row = |row: RowRecord<'_>| {
-        let unknown = || damaged(format!("a row names basis {} of {}", row.basis, bases.len()));
-        let basis = bases.get(row.basis as usize).ok_or_else(unknown)?;
-        Ok(row.into_row(Arc::clone(basis)))
+        let at = row.shared as usize;
+        let unknown = || damaged(format!("a row names part {at} of {}", bases.len()));
+        let (shared, basis) = record.shared.get(at).zip(bases.get(at)).ok_or_else(unknown)?;
+        Ok(row.into_row(shared, Arc::clone(basis)))
     };
     Ok(Outcome {
         code: record.code,
@@ -106,11 +126,22 @@ fn clock_of(bytes: &[u8]) -> Option<Timestamp> {
     Timestamp::new(i64::from_le_bytes(*second), nanosecond).ok()
 }
 
-impl<'a> RowRecord<'a> {
-    fn of(row: &'a PredictionRow, basis: u32) -> Self {
+impl<'a> Shared<'a> {
+    fn of(row: &'a PredictionRow) -> Self {
         Self {
-            key: Cow::Borrowed(&row.key),
-            basis,
+            game: row.key.game,
+            player: Cow::Borrowed(&row.key.player),
+            market: Cow::Borrowed(&row.key.market),
+            basis: Cow::Borrowed(&row.basis),
+        }
+    }
+}
+
+impl<'a> RowRecord<'a> {
+    fn of(row: &'a PredictionRow, shared: u32) -> Self {
+        Self {
+            shared,
+            system_id: Cow::Borrowed(&row.key.system_id),
             model_sha256: Cow::Borrowed(&row.model_sha256),
             predicted_value: row.predicted_value,
             over_probability: row.over_probability,
@@ -124,9 +155,14 @@ impl<'a> RowRecord<'a> {
         }
     }
 
-    fn into_row(self, basis: Arc<Basis>) -> PredictionRow {
+    fn into_row(self, shared: &Shared<'_>, basis: Arc<Basis>) -> PredictionRow {
         PredictionRow {
-            key: self.key.into_owned(),
+            key: RowKey {
+                game: shared.game,
+                player: shared.player.as_ref().clone(),
+                market: shared.market.as_ref().clone(),
+                system_id: self.system_id.into_owned(),
+            },
             basis,
             model_sha256: self.model_sha256.into_owned(),
             predicted_value: self.predicted_value,

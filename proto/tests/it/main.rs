@@ -131,10 +131,38 @@ fn records_of_every_format_read_as_they_were_meant() {
     assert_eq!(decode_outcome(&bytes).unwrap(), outcome());
 }
 
-/// Formats 1 to 3 were never released: their jobs cost nothing and wait for whoever can read them.
+#[test]
+fn what_quotes_share_stands_once_and_each_gets_it_back() {
+    let quote = |book: &str, event: Option<&str>, market: &str, source: &str| Quote {
+        book: Some(book.into()),
+        event_id: event.map(Into::into),
+        market: market.parse().unwrap(),
+        source: source.into(),
+        ..job().quotes[0].clone()
+    };
+    let event = Some("ee8cfaef963aea9276e133873f77c26a");
+    let quotes = vec![
+        quote("draftkings", event, "points", "odds_api"),
+        quote("fanduel", event, "points", "odds_api"),
+        quote("fanduel", event, "rebounds", "odds_api"),
+        quote("betmgm", None, "points", "odds_api"),
+        quote("bovada", event, "points", "by_hand"),
+        quote("bovada", event, "points", "odds_api"),
+    ];
+    let systems = ["catboost_v1", "lightgbm_v1"];
+    let rows = |market: &str| systems.map(|system| (market.parse().unwrap(), system.parse().unwrap()));
+    let wanted = [rows("points"), rows("rebounds")].concat();
+    let whole = Job { quotes, wanted, ..job() };
+    let bytes = encode_job(&whole);
+    assert_eq!(decode_job(&bytes).unwrap(), whole);
+    let times = |what: &str| bytes.windows(what.len()).filter(|part| *part == what.as_bytes()).count();
+    assert_eq!((times("ee8cfaef963aea9276e133873f77c26a"), times("by_hand")), (3, 1));
+}
+
+/// Formats 1 to 4 were never released: their jobs cost nothing and wait for whoever can read them.
 #[test]
 fn earlier_formats_are_refused_by_name() {
-    for found in [1, 2, 3] {
+    for found in [1, 2, 3, 4] {
         let kept = |name: &str| {
             let file = format!("tests/it/records/{name}_v{found}.bin");
             std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap()

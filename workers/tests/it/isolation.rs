@@ -22,7 +22,9 @@ fn real() -> workers::SharedPredictor {
 fn results(predictor: &dyn Predictor, players: &[&str]) -> BTreeMap<u32, JobResult> {
     let jobs = (0u32..).zip(players).map(|(seq, player)| claimed(seq, &job(player, &["alpha"]))).collect();
     let mut results = BTreeMap::new();
-    predict_isolated(predictor, &models(), &chunk(jobs), &mut |result| {
+    let (models, chunk) = (models(), chunk(jobs));
+    let task = Task { models: &models, contract_version: &chunk.contract_version, jobs: &chunk.jobs };
+    predict_isolated(predictor, task, &mut |result| {
         assert_eq!(results.insert(result.seq(), result), None, "once");
     });
     assert_eq!(results.len(), players.len(), "each job has a result");
