@@ -9,7 +9,10 @@ CROSS JOIN active_predictions a
 CROSS JOIN published_predictions p
 CROSS JOIN published_lines l
 WHERE a.key_id = k.key_id
-    AND NOT EXISTS (SELECT 1 FROM staged_rows s WHERE s.line_no = n.line_no AND s.system_id = a.system_id)
+    AND NOT EXISTS (
+        SELECT 1 FROM staged_systems y CROSS JOIN staged_rows s
+        WHERE y.system_id = a.system_id AND s.row_no = (n.line_no << 16 | y.system_no)
+    )
     AND p.line_id = a.line_id AND p.system_id = a.system_id
     AND l.line_id = a.line_id
     AND k.game_date = $1

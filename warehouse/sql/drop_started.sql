@@ -1,2 +1,2 @@
 DELETE FROM staged_rows
-WHERE line_no IN (SELECT line_no FROM staged_lines WHERE game_id IN (SELECT game_id FROM staged_started))
+WHERE row_no >> 16 IN (SELECT line_no FROM staged_lines WHERE game_id IN (SELECT game_id FROM staged_started))

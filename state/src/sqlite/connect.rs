@@ -16,6 +16,9 @@ const FORMAT: i64 = 1;
 /// Longest wait for another process that holds the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Rows that wait between SQLite's thread and the task that reads them: a page of jobs.
+const ROW_BUFFER: usize = 512;
+
 /// Pages in the log after which a commit moves them into the file after all: 32 MiB.
 const LOG_PAGES: &str = "8192";
 
@@ -78,6 +81,7 @@ pub(super) async fn connect(path: &Path) -> Result<(Writer, SqlitePool)> {
         .busy_timeout(BUSY_TIMEOUT)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
+        .row_buffer_size(ROW_BUFFER)
         .pragma("temp_store", "MEMORY")
         // Moving pages from the log into the file is no claim's or completion's business: the sweep does it.
         .pragma("wal_autocheckpoint", LOG_PAGES)

@@ -29,7 +29,7 @@ use protocol::Closing;
 use self::account::Account;
 pub use self::account::JobOutcome;
 use self::loader::Loader;
-use self::shared::{Numbered, numbered};
+use self::shared::{Numbered, Systems, numbered};
 use self::stage::Models;
 use crate::error::{Doing, Error, Result};
 use crate::history::{Args, fetch};
@@ -99,6 +99,7 @@ pub struct Publication {
     account: Account,
     /// Lines loaded so far.
     lines: i64,
+    systems: Systems,
     models: Models,
 }
 
@@ -108,6 +109,8 @@ impl Warehouse {
         let mut conn = self.store().writer().await?;
         stage::clear(&mut conn).await?;
         stage::wanted(&mut conn, &head.wanted).await?;
+        let systems = Systems::of(&head.wanted);
+        stage::systems(&mut conn, &systems).await?;
         // Row ids contain the generation; it never changes once given, and is compared again under the lock.
         let generation = batches::batch(&mut conn, &head.batch_id).await?.map_or(0, |batch| batch.generation);
         let wanted = head.wanted.iter().cloned().collect();
@@ -121,6 +124,7 @@ impl Warehouse {
             generation,
             account,
             lines: 0,
+            systems,
             models,
         })
     }
@@ -145,7 +149,7 @@ impl Publication {
         let (rows, outcomes) = (Vec::from_iter(rows), Vec::from_iter(outcomes));
         let mut account = self.account.clone();
         let staged = stage::count(&mut account, &self.head, &self.wanted, &rows, &outcomes)?;
-        let Numbered { lines, rows } = numbered(&rows, self.lines)?;
+        let Numbered { lines, rows } = numbered(&rows, self.lines, &self.systems)?;
         let new_models = self.models.meet(&rows);
         let Self { loader, models, head, generation, .. } = self;
         put(loader, stage::lines(&lines)).await?;

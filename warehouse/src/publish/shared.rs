@@ -1,10 +1,10 @@
 //! What the rows of one player and market share: the line they are held against and the inputs they were made from.
 //! A dozen systems predict against one line; it is stored once, and rows that disagree about it are refused.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use proto::{Basis, GameKey, Market, PlayerLookup, PredictionRow, RowKey};
+use proto::{Basis, GameKey, Market, PlayerLookup, PredictionRow, RowKey, SystemId};
 
 use crate::error::{Error, Result};
 use crate::sqlite::bulk::{Cells, Insert};
@@ -38,6 +38,32 @@ pub(super) const LINES: Insert<'static> = Insert {
     doing: "load the lines of a batch",
 };
 
+/// Bits of a row's number that say which system it is of; those above are the number of its line.
+pub(super) const SYSTEM_BITS: u32 = 16;
+
+/// Numbers of the systems that a batch wanted, in the order of their names.
+#[derive(Debug)]
+pub(super) struct Systems(HashMap<SystemId, u16>);
+
+impl Systems {
+    pub(super) fn of(wanted: &[(Market, SystemId)]) -> Self {
+        let names: BTreeSet<&SystemId> = wanted.iter().map(|(_, system)| system).collect();
+        Self((0..=u16::MAX).zip(names).map(|(system_no, name)| (name.clone(), system_no)).collect())
+    }
+
+    /// Each with its number.
+    pub(super) fn all(&self) -> Vec<(u16, &SystemId)> {
+        self.0.iter().map(|(name, system_no)| (*system_no, name)).collect()
+    }
+
+    /// The number of a system's row.
+    fn row_no(&self, line_no: i64, system: &SystemId) -> Result<i64> {
+        let unknown = || Error::Inconsistent { what: format!("`{system}` was not wanted from this batch") };
+        let system_no = self.0.get(system).ok_or_else(unknown)?;
+        Ok(line_no << SYSTEM_BITS | i64::from(*system_no))
+    }
+}
+
 /// The line of one player and market, with the inputs that its systems share.
 #[derive(Debug)]
 pub(super) struct SharedLine<'a> {
@@ -61,15 +87,19 @@ impl SharedLine<'_> {
     }
 }
 
-/// Rows with the numbers of their lines, in the order of their table, and those lines, once each.
-#[derive(Debug, Default)]
+/// Rows with their numbers, in the order of their table, and their lines, once each.
+#[derive(Debug)]
 pub(super) struct Numbered<'a> {
     pub(super) lines: Vec<SharedLine<'a>>,
     pub(super) rows: Vec<(i64, &'a PredictionRow)>,
 }
 
-/// Numbers the lines of a page after `last`; an error when two systems hold different ones for a player and market.
-pub(super) fn numbered<'a>(rows: &[&'a PredictionRow], last: i64) -> Result<Numbered<'a>> {
+/// Numbers a page, its lines after `last`; an error when two systems hold different ones for a player and market.
+pub(super) fn numbered<'a>(
+    rows: &[&'a PredictionRow],
+    last: i64,
+    systems: &Systems,
+) -> Result<Numbered<'a>> {
     let mut found = Numbered { lines: Vec::new(), rows: Vec::with_capacity(rows.len()) };
     let mut places: HashMap<(GameKey, &PlayerLookup, &Market), usize> = HashMap::new();
     for row in rows {
@@ -89,10 +119,8 @@ pub(super) fn numbered<'a>(rows: &[&'a PredictionRow], last: i64) -> Result<Numb
                 ),
             });
         }
-        found.rows.push((first.line_no, *row));
+        found.rows.push((systems.row_no(first.line_no, system_id)?, *row));
     }
-    found
-        .rows
-        .sort_by(|(line, row), (other, next)| (line, &row.key.system_id).cmp(&(other, &next.key.system_id)));
+    found.rows.sort_unstable_by_key(|(row_no, _)| *row_no);
     Ok(found)
 }

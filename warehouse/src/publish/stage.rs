@@ -8,7 +8,7 @@ use proto::{
 
 use super::PublicationHead;
 use super::account::{Account, Group, JobOutcome};
-use super::shared::{LINES, SharedLine};
+use super::shared::{LINES, SYSTEM_BITS, SharedLine, Systems};
 use crate::error::{Doing, Error, Result};
 use crate::sqlite::Conn;
 use crate::sqlite::bulk::{self, Insert, Statement};
@@ -16,8 +16,7 @@ use crate::sqlite::bulk::{self, Insert, Statement};
 const ROWS: Insert<'static> = Insert {
     table: "staged_rows",
     columns: &[
-        "line_no",
-        "system_id",
+        "row_no",
         "prediction_id",
         "model_no",
         "predicted_value",
@@ -68,6 +67,13 @@ const WANTED: Insert<'static> = Insert {
     doing: "load what a batch wanted",
 };
 
+const SYSTEMS: Insert<'static> = Insert {
+    table: "staged_systems",
+    columns: &["system_no", "system_id"],
+    conflict: "",
+    doing: "number the systems of a batch",
+};
+
 pub(super) const STARTED: Insert<'static> = Insert {
     table: "staged_started",
     columns: &["game_id"],
@@ -87,6 +93,14 @@ pub(super) async fn clear(conn: &mut Conn) -> Result<()> {
 pub(super) async fn wanted(conn: &mut Conn, wanted: &[(Market, SystemId)]) -> Result<()> {
     bulk::insert(conn, &WANTED, wanted, |(market, system), cells| {
         cells.text(market).text(system);
+    })
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn systems(conn: &mut Conn, systems: &Systems) -> Result<()> {
+    bulk::insert(conn, &SYSTEMS, &systems.all(), |(system_no, system), cells| {
+        cells.int((*system_no).into()).text(system);
     })
     .await?;
     Ok(())
@@ -135,11 +149,12 @@ pub(super) fn rows<'r>(
 ) -> impl Iterator<Item = Result<Statement>> + 'r {
     // Rows of a line stand together.
     let mut newest: Option<(i64, PredictionIds)> = None;
-    bulk::statements(&ROWS, rows, move |(line_no, row), cells| {
-        newest.take_if(|(of, _)| of != line_no);
-        let new = || (*line_no, PredictionIds::of(batch_id, generation, &row.key));
+    bulk::statements(&ROWS, rows, move |(row_no, row), cells| {
+        let line_no = row_no >> SYSTEM_BITS;
+        newest.take_if(|(of, _)| *of != line_no);
+        let new = || (line_no, PredictionIds::of(batch_id, generation, &row.key));
         let (_, ids) = newest.get_or_insert_with(new);
-        cells.int(*line_no).text(&row.key.system_id).text(ids.of_system(&row.key.system_id));
+        cells.int(*row_no).text(ids.of_system(&row.key.system_id));
         cells.opt_int(models.number_of(row)).real(row.predicted_value);
         cells.int(row.basis.line.half_points().into()).opt_real(row.over_probability);
         cells.opt_real(row.over_expected_value).opt_real(row.under_expected_value);

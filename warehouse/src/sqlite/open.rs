@@ -74,8 +74,8 @@ fn folder_of(path: &Path) -> Result<PathBuf> {
 async fn connect(path: &Path) -> Result<Store> {
     refuse_foreign_file(path).await?;
     let lock = migration_lock(path).await?;
+    migrate(path).await?;
     let writer = writer_pool(path).await?;
-    migrate(&writer).await?;
     // Released by closing it; kept until here so that two first starts do not race.
     drop(lock);
     let readers = reader_pool(path).await?;
@@ -159,7 +159,9 @@ async fn writer_pool(path: &Path) -> Result<SqlitePool> {
                 Ok(())
             })
         })
-        .connect_with(options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal))
+        // Besides the rows of a batch, which are here as values too, these are copies of the pages that a statement is about to
+        // change: of a take-over and a bulk load some hundreds. In a file each of them would be a write.
+        .connect_with(options(path).pragma("temp_store", "MEMORY"))
         .await
         .doing("open the warehouse file")
 }
@@ -189,7 +191,11 @@ pub(crate) async fn private_reader(path: &Path) -> Result<Conn> {
         .doing("open the warehouse file for reading")
 }
 
-async fn migrate(writer: &SqlitePool) -> Result<()> {
+/// On a connection of its own, for what a migration sorts may be larger than memory.
+async fn migrate(path: &Path) -> Result<()> {
+    let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+    let one = SqlitePoolOptions::new().max_connections(1).test_before_acquire(false);
+    let pool = one.connect_with(options).await.doing("open the warehouse file")?;
     let migrations = MIGRATIONS
         .iter()
         .map(|(version, name, sql)| {
@@ -200,7 +206,9 @@ async fn migrate(writer: &SqlitePool) -> Result<()> {
     let mut migrator = Migrator::with_migrations(migrations);
     // The lock is ours, see `migration_lock`.
     migrator.set_locking(false);
-    match migrator.run(writer).await {
+    let migrated = migrator.run(&pool).await;
+    pool.close().await;
+    match migrated {
         Ok(()) => Ok(()),
         Err(MigrateError::VersionMissing(found)) if found > known => Err(Error::Newer { found, known }),
         Err(MigrateError::VersionMissing(version) | MigrateError::VersionMismatch(version)) => {

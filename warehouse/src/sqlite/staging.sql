@@ -1,6 +1,4 @@
 -- Temporary tables of the writer connection: a batch is loaded here before the slate's lock is taken.
--- What does not fit into this cache (64 MiB, a hundred slates) goes to a file.
-PRAGMA temp.cache_size = -65536;
 
 CREATE TEMP TABLE staged_lines (
     line_no INTEGER PRIMARY KEY,
@@ -34,9 +32,15 @@ CREATE TEMP TABLE staged_models (
     model_id INTEGER
 );
 
+-- The systems that were wanted.
+CREATE TEMP TABLE staged_systems (
+    system_no INTEGER PRIMARY KEY,
+    system_id TEXT NOT NULL UNIQUE
+);
+
+-- A row's number is 65536 times its line's plus its system's: appending by one number costs half of what a pair does.
 CREATE TEMP TABLE staged_rows (
-    line_no INTEGER NOT NULL,
-    system_id TEXT NOT NULL,
+    row_no INTEGER PRIMARY KEY,
     prediction_id TEXT NOT NULL,
     model_no INTEGER NOT NULL,
     predicted_value REAL NOT NULL,
@@ -48,9 +52,8 @@ CREATE TEMP TABLE staged_rows (
     line_margin REAL NOT NULL,
     recommendation TEXT NOT NULL,
     in_sample BOOLEAN NOT NULL,
-    row_sha256 TEXT NOT NULL,
-    PRIMARY KEY (line_no, system_id)
-) WITHOUT ROWID;
+    row_sha256 TEXT NOT NULL
+);
 
 CREATE TEMP TABLE staged_outcomes (
     player_lookup TEXT NOT NULL,
