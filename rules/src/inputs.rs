@@ -11,56 +11,79 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use proto::codec::{push_hex, sha256_hex};
-use proto::{Job, ModelPin, Quote};
+use proto::{Job, Market, ModelPin, Price, Quote, SystemId};
 
 use crate::contract;
 use crate::quality;
 
-/// The fingerprint of a job's inputs, hexadecimal; `inputs_sha256` of the job itself is not looked at.
-///
-/// `policy_text` is every other setting that decides, e.g. [`crate::lines::LinePolicy::fingerprint_text`] with the
-/// recommendation's thresholds.
-pub fn inputs_sha256(job_without_hash: &Job, pins: &[ModelPin], policy_text: &str) -> String {
-    sha256_hex(canonical_text(job_without_hash, pins, policy_text).as_bytes())
+/// Fingerprints of the jobs of one batch. What the jobs share, the rows wanted and the models pinned for them, is put into
+/// words once.
+#[derive(Debug)]
+pub struct Fingerprints<'a> {
+    markets: &'a [Market],
+    wanted: String,
+    models: String,
+    policy_text: &'a str,
 }
 
-/// One line for each fact, sets sorted.
-fn canonical_text(job: &Job, pins: &[ModelPin], policy_text: &str) -> String {
-    let mut text = String::with_capacity(8192);
-    line(&mut text, "job", &job.id);
-    line(&mut text, "tip_off", job.tip_off);
-    line(&mut text, "game_status", job.game_status);
-    line(&mut text, "injury", job.injury);
-    line(&mut text, "resolved", job.player_resolved);
-    for market in job.markets.iter().collect::<BTreeSet<_>>() {
-        line(&mut text, "market", market);
+impl<'a> Fingerprints<'a> {
+    /// For jobs that want these rows of these markets; pins of other rows are not looked at.
+    ///
+    /// `policy_text` is every other setting that decides, e.g. [`crate::lines::LinePolicy::fingerprint_text`] with the
+    /// recommendation's thresholds.
+    pub fn new(
+        markets: &'a [Market],
+        wanted: &[(Market, SystemId)],
+        pins: &[ModelPin],
+        policy_text: &'a str,
+    ) -> Self {
+        let (mut rows, mut models) = (String::new(), String::new());
+        for market in markets.iter().collect::<BTreeSet<_>>() {
+            line(&mut rows, "market", market);
+        }
+        for (market, system) in wanted.iter().collect::<BTreeSet<_>>() {
+            line(&mut rows, "wanted", format_args!("{market}|{system}"));
+        }
+        let is_ours = |pin: &&ModelPin| wanted.iter().any(|(m, s)| *m == pin.market && *s == pin.system_id);
+        for pin in pins.iter().filter(is_ours).collect::<BTreeSet<_>>() {
+            line(&mut models, "model", format_args!("{}|{}|{}", pin.system_id, pin.market, pin.sha256));
+        }
+        Self { markets, wanted: rows, models, policy_text }
     }
-    let wanted: BTreeSet<_> = job.wanted.iter().collect();
-    for (market, system) in &wanted {
-        line(&mut text, "wanted", format_args!("{market}|{system}"));
+
+    /// The fingerprint of a job's inputs, hexadecimal; `inputs_sha256` of the job itself is not looked at.
+    pub fn of(&self, job: &Job) -> String {
+        sha256_hex(self.canonical_text(job).as_bytes())
     }
-    let mut quotes: Vec<String> =
-        job.quotes.iter().filter(|q| q.is_main && job.markets.contains(&q.market)).map(quote_text).collect();
-    quotes.sort_unstable();
-    quotes.dedup();
-    for quote in quotes {
-        line(&mut text, "quote", quote);
+
+    /// One line for each fact, sets sorted.
+    fn canonical_text(&self, job: &Job) -> String {
+        let mut text = String::with_capacity(8192);
+        line(&mut text, "job", &job.id);
+        line(&mut text, "tip_off", job.tip_off);
+        line(&mut text, "game_status", job.game_status);
+        line(&mut text, "injury", job.injury);
+        line(&mut text, "resolved", job.player_resolved);
+        text.push_str(&self.wanted);
+        let counts = |q: &&Quote| q.is_main && self.markets.contains(&q.market);
+        let mut quotes: Vec<String> = job.quotes.iter().filter(counts).map(quote_text).collect();
+        quotes.sort_unstable();
+        quotes.dedup();
+        for quote in quotes {
+            line(&mut text, "quote", quote);
+        }
+        text.push_str(&self.models);
+        features_text(&mut text, job);
+        line(&mut text, "policy", self.policy_text);
+        text
     }
-    let is_ours = |pin: &&ModelPin| job.wanted.iter().any(|(m, s)| *m == pin.market && *s == pin.system_id);
-    for pin in pins.iter().filter(is_ours).collect::<BTreeSet<_>>() {
-        line(&mut text, "model", format_args!("{}|{}|{}", pin.system_id, pin.market, pin.sha256));
-    }
-    features_text(&mut text, job);
-    line(&mut text, "policy", policy_text);
-    text
 }
 
 /// What a book offers. Its source decides nothing but is shown in the row, so it counts.
 fn quote_text(q: &Quote) -> String {
-    let price = |p: &Option<proto::Price>| p.as_ref().map_or("-".to_owned(), ToString::to_string);
+    let [over, under] = [&q.over, &q.under].map(|price| price.as_ref().map_or("-", Price::as_str));
     let has_provenance = q.event_id.is_some() && q.snapshot_at.is_some();
     let book = q.book.as_deref().unwrap_or("-");
-    let (over, under) = (price(&q.over), price(&q.under));
     format!("{}|{book}|{}|{over}|{under}|{has_provenance}|{}", q.market, q.line.half_points(), q.source)
 }
 
@@ -101,7 +124,7 @@ mod tests {
     #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
     use jiff::{SignedDuration, Timestamp};
     use proptest::prelude::*;
-    use proto::{Feature, FeatureSource, GameStatus, InjuryStatus, Market, RunMode};
+    use proto::{Feature, FeatureSource, GameStatus, InjuryStatus, RunMode};
 
     use super::*;
     use crate::gate::samples::{job, vector};
@@ -109,6 +132,10 @@ mod tests {
 
     fn pin(system: &str, sha: &str) -> ModelPin {
         ModelPin { system_id: system.parse().unwrap(), market: Market::points(), sha256: sha.to_owned() }
+    }
+
+    fn inputs_sha256(job: &Job, pins: &[ModelPin], policy_text: &str) -> String {
+        Fingerprints::new(&job.markets, &job.wanted, pins, policy_text).of(job)
     }
 
     fn hash(job: &Job) -> String {
@@ -204,7 +231,9 @@ mod tests {
 
     #[test]
     fn the_text_of_a_sample_is_pinned() {
-        insta::assert_snapshot!(canonical_text(&job(), &[pin("sys_a", "aa")], "policy"));
+        let (job, pins) = (job(), [pin("sys_a", "aa")]);
+        let fingerprints = Fingerprints::new(&job.markets, &job.wanted, &pins, "policy");
+        insta::assert_snapshot!(fingerprints.canonical_text(&job));
     }
 
     proptest! {

@@ -13,7 +13,7 @@
 //! | store | survives SIGKILL | survives a power loss | several processes |
 //! |---|---|---|---|
 //! | [`memory`] | no | no | no |
-//! | [`sqlite`] | everything | all but the last completions, which run again | on one machine |
+//! | [`sqlite`] | everything | all but the last steps that wait for no disk; each is made good | on one machine |
 //! | [`mod@redis`] | everything | what Redis' persistence kept: the open batch comes back as it was then | yes |
 //!
 //! The differential test holds SQL and Lua to the model: same answers, same rendered state.

@@ -9,6 +9,7 @@ use proto::tables::FeatureRow;
 use proto::{Job, JobId, Market, ModelPin, PlayerLookup, RunMode, SystemId, TeamCode};
 use rules::RecommendPolicy;
 use rules::injury::availability;
+use rules::inputs::Fingerprints;
 use rules::lines::LinePolicy;
 use warehouse::{PlayerQuotes, SlateGame, SlateInputs};
 
@@ -45,14 +46,16 @@ pub(crate) fn build(
 ) -> Vec<Job> {
     let recommend = RecommendPolicy::default().fingerprint_text();
     let policy_text = format!("{} {recommend} min_minutes {}", lines.fingerprint_text(), wanted.min_minutes);
+    let rows: Vec<_> = wanted.pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect();
+    let fingerprints = Fingerprints::new(&wanted.markets, &rows, &wanted.pins, &policy_text);
     let wants = |id: &JobId| wanted.players.as_ref().is_none_or(|players| players.contains(&id.player));
     let mut candidates = candidates(&mut inputs);
     candidates.retain(|candidate| wants(&candidate.id));
     candidates.sort_by(|a, b| (a.id.game, &a.id.player).cmp(&(b.id.game, &b.id.player)));
     let made = cores::map(candidates, |candidate| {
         let game = inputs.games.iter().find(|game| game.row.game_id == candidate.id.game)?;
-        let mut job = job_of(&inputs, wanted, contract, candidate, game);
-        job.inputs_sha256 = rules::inputs::inputs_sha256(&job, &wanted.pins, &policy_text);
+        let mut job = job_of(&inputs, wanted, &rows, contract, candidate, game);
+        job.inputs_sha256 = fingerprints.of(&job);
         let settled = inputs.settled.get(&job.id) == Some(&job.inputs_sha256);
         (!(wanted.only_changed && settled)).then_some(job)
     });
@@ -85,6 +88,7 @@ fn plays_in(game: &SlateGame, team: TeamCode) -> bool {
 fn job_of(
     inputs: &SlateInputs,
     wanted: &Wanted,
+    rows: &[(Market, SystemId)],
     contract: &FeatureContract,
     candidate: Candidate,
     game: &SlateGame,
@@ -113,7 +117,7 @@ fn job_of(
         as_of,
         run_mode: wanted.run_mode,
         markets: wanted.markets.clone(),
-        wanted: wanted.pins.iter().map(|pin| (pin.market.clone(), pin.system_id.clone())).collect(),
+        wanted: rows.to_vec(),
         player_resolved: quotes.as_ref().is_none_or(|quotes| quotes.resolved),
         quotes: quotes.map(|quotes| quotes.quotes).unwrap_or_default(),
         event_newest_snapshot: game.newest_snapshot,

@@ -4,9 +4,11 @@
 //! Each operation is one `BEGIN IMMEDIATE` transaction on the process's one writer connection; nothing else is awaited
 //! inside. Another process that holds the file is waited for, 5 s at most. Reads go to a pool and see one snapshot.
 //!
-//! A committed step survives SIGKILL. Opening, sealing, closing, ending and everything else that changes a batch as a
-//! whole also survives a power loss before it answers (`synchronous=FULL`); claims, completions, renewals and
-//! tickets do not wait for the disk (`NORMAL`), so a power loss takes back the last of them, which run again.
+//! A committed step survives SIGKILL. Sealing and every change of a running batch as a whole survive a power loss before
+//! they answer (`synchronous=FULL`), with all that was committed before them. The rest does not wait for the disk
+//! (`NORMAL`); a power loss takes back the last of it, in order, and each kind is made good: claims, completions, renewals
+//! and tickets run again; a batch that was opened and not sealed has no jobs, and its registration in the warehouse
+//! ends as `state_lost`; an end is copied again from the verdict, which the warehouse keeps; a delivery is repeated.
 //!
 //! # Why a chunk is a handful of statements
 //! Up to 500 jobs travel as one JSON list and one blob of bytes end to end; `json_each` and `substr` take them apart
@@ -109,7 +111,7 @@ impl BatchStore for SqliteStore {
     }
 
     async fn open(&self, request: &OpenBatch, now: Millis) -> Result<Opened> {
-        write!(self, Full, "open", |conn| opening::open(conn, request, now))
+        write!(self, Normal, "open", |conn| opening::open(conn, request, now))
     }
 
     async fn add_jobs(
@@ -134,7 +136,7 @@ impl BatchStore for SqliteStore {
     }
 
     async fn withdraw(&self, batch_id: &BatchId, token: &OpenerToken) -> Result<Withdrawn> {
-        write!(self, Full, "withdraw", |conn| opening::withdraw(conn, batch_id, token))
+        write!(self, Normal, "withdraw", |conn| opening::withdraw(conn, batch_id, token))
     }
 
     async fn claim(&self, claim: &Claim, now: Millis) -> Result<Claimed> {
@@ -225,7 +227,7 @@ impl BatchStore for SqliteStore {
         event: &str,
         now: Millis,
     ) -> Result<EndAnswer> {
-        write!(self, Full, "end", |conn| {
+        write!(self, Normal, "end", |conn| {
             closing::end(conn, batch_id, end, receipt, (event_id, event), now)
         })
     }
@@ -277,7 +279,7 @@ impl BatchStore for SqliteStore {
     }
 
     async fn outbox_delivered(&self, event_id: &str) -> Result<bool> {
-        write!(self, Full, "outbox_delivered", |conn| outbox::delivered(conn, event_id))
+        write!(self, Normal, "outbox_delivered", |conn| outbox::delivered(conn, event_id))
     }
 
     async fn outbox_failed(&self, event_id: &str, error: &str, retry_at: Millis) -> Result<bool> {
