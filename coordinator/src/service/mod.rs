@@ -8,6 +8,7 @@ mod events;
 pub(crate) mod jobs;
 mod letters;
 mod models;
+mod opening;
 mod operate;
 mod players;
 mod predictions;

@@ -1,29 +1,20 @@
-//! `POST /start`: claim the slate, register, load as of then, add jobs, seal (design.md 4).
-//!
-//! Whatever fails after the claim withdraws it; a process that dies instead leaves a claim whose opener lapses. Both
-//! leave the slate free and its published rows untouched.
+//! `POST /start`: what is asked for, whether it can be, and the answer; [`super::opening`] does it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use pipeline::stages::missing_inputs;
 use proto::api::{NothingStarted, Only, PlayerLine, StartRequest, StartSummary, Started, StateReason};
-use proto::codec::encode_job;
 use proto::league_time::league_date;
-use proto::{BatchId, Job, OpenerToken, OutcomeKind, RunMode, Slate};
-use protocol::ops::{Added, NewJob, OpenBatch, Opened, Sealed};
-use protocol::{BatchState, MAX_ITEMS_PER_CALL, MAX_JOBS, Millis};
+use proto::{BatchId, Job, OutcomeKind, RunMode, Slate};
+use protocol::Millis;
 use rules::gate::{Gate, before_predict};
-use warehouse::{BatchRecord, Completeness, LoadSlate, Registered, Registration, SlateInputs, SlateLoad};
+use warehouse::{BatchRecord, Completeness, LoadSlate, SlateInputs, SlateLoad};
 
 use super::jobs::{Wanted, build};
+use super::opening::Claim;
 use super::operate::check_coverage;
 use super::{Service, ServiceError};
-use crate::cores;
-
-/// Candidates for a batch id: one a second, so a minute of starts in one second would be needed to run out.
-const ID_TRIES: usize = 60;
 
 /// Answer to a start.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,22 +26,15 @@ pub enum StartOutcome {
 }
 
 /// A request with every default filled in.
-struct Plan {
-    slate: Slate,
-    wanted: Wanted,
-    finish_by_ms: Millis,
-    min_coverage: f64,
-    whole_slate: bool,
+pub(super) struct Plan {
+    pub(super) slate: Slate,
+    pub(super) wanted: Wanted,
+    pub(super) finish_by_ms: Millis,
+    pub(super) min_coverage: f64,
+    pub(super) whole_slate: bool,
     force: bool,
     dry_run: bool,
-    request_json: String,
-}
-
-/// The opener's claim: withdrawn on every way out but the seal.
-struct Claim {
-    batch_id: BatchId,
-    token: OpenerToken,
-    generation: u64,
+    pub(super) request_json: String,
 }
 
 impl Service {
@@ -88,7 +72,9 @@ impl Service {
         drop(gate);
         tracing::info!(batch.id = %claim.batch_id, request.id = request_id, "opened `{}`", claim.batch_id);
         match self.fill(&plan, &claim).await {
-            Ok(Some(started)) => Ok(StartOutcome::Started(Box::new(started))),
+            Ok(Some(filled)) => {
+                Ok(StartOutcome::Started(Box::new(self.started(&plan, &claim, filled.games, &filled.jobs))))
+            }
             Ok(None) => {
                 self.withdraw(&claim, "nothing to do").await?;
                 Ok(nothing("nothing_to_do", &plan))
@@ -163,7 +149,7 @@ impl Service {
         }
     }
 
-    async fn already_running(&self, batch_id: &BatchId) -> Result<ServiceError, ServiceError> {
+    pub(super) async fn already_running(&self, batch_id: &BatchId) -> Result<ServiceError, ServiceError> {
         let view = self.context.store.batch(batch_id).await?;
         let detail = format!("{batch_id} is open for this date: watch it, consolidate it or reset it");
         Ok(ServiceError::conflict("already-running", detail, view.as_ref()))
@@ -179,7 +165,7 @@ impl Service {
         }
     }
 
-    async fn load(&self, plan: &Plan, generation: Option<u64>) -> Result<SlateLoad, ServiceError> {
+    pub(super) async fn load(&self, plan: &Plan, generation: Option<u64>) -> Result<SlateLoad, ServiceError> {
         let wanted = LoadSlate {
             slate: plan.slate,
             as_of: plan.wanted.as_of,
@@ -205,166 +191,6 @@ impl Service {
             )),
             None => Ok(()),
         }
-    }
-
-    /// Claims the slate in the store, then registers the batch in the warehouse.
-    async fn claim(&self, plan: &Plan) -> Result<Claim, ServiceError> {
-        let token = OpenerToken::from_random(self.context.random());
-        let mut batch_id = BatchId::new(plan.slate.game_date, self.context.now().as_second());
-        for _ in 0..ID_TRIES {
-            let open = OpenBatch {
-                batch_id: batch_id.clone(),
-                token,
-                timing: self.context.timing,
-                finish_by_ms: plan.finish_by_ms,
-                min_coverage: plan.min_coverage,
-                whole_slate: plan.whole_slate,
-                contract_version: self.context.contract.version.clone(),
-                pins: plan.wanted.pins.clone(),
-                request: plan.request_json.clone(),
-            };
-            match self.context.store.open(&open, self.context.wall_clock()).await? {
-                Opened::Opened => {}
-                Opened::SlateTaken { batch_id } => return Err(self.already_running(&batch_id).await?),
-                Opened::IdKnown => {
-                    batch_id = batch_id.next_second();
-                    continue;
-                }
-            }
-            let registration = Registration {
-                batch_id: batch_id.clone(),
-                slate: plan.slate,
-                opener: token,
-                request: plan.request_json.clone(),
-                as_of: plan.wanted.as_of,
-                now: self.context.now(),
-            };
-            match self.context.warehouse.register(&registration).await? {
-                Registered::Generation(generation) => return Ok(Claim { batch_id, token, generation }),
-                Registered::IdTaken => {
-                    let _ = self.context.store.withdraw(&batch_id, &token).await?;
-                    batch_id = batch_id.next_second();
-                }
-            }
-        }
-        Err(ServiceError::Busy { detail: "no free batch id within a minute; try again".to_owned() })
-    }
-
-    /// Loads under the generation, adds jobs, seals. None: there is nothing to do.
-    async fn fill(&self, plan: &Plan, claim: &Claim) -> Result<Option<Started>, ServiceError> {
-        let inputs = match self.renewing(claim, self.load(plan, Some(claim.generation))).await?? {
-            SlateLoad::Inputs(inputs) => inputs,
-            SlateLoad::Overtaken { newest } => {
-                return Err(ServiceError::Busy {
-                    detail: format!("generation {newest} of the slate was registered meanwhile; try again"),
-                });
-            }
-        };
-        let games = inputs.games.len();
-        let jobs = build(*inputs, &plan.wanted, self.context.contract, &self.context.lines);
-        if jobs.is_empty() {
-            return Ok(None);
-        }
-        if jobs.len() > MAX_JOBS {
-            let detail = format!("the slate has {} jobs, a batch takes {MAX_JOBS}; name players", jobs.len());
-            return Err(ServiceError::Busy { detail });
-        }
-        let record = |job: &Job| NewJob { id: job.id.clone(), payload: encode_job(job) };
-        let records = cores::map(jobs.iter().collect(), record);
-        self.add_and_seal(claim, &records).await?;
-        if let Some(pool) = &self.pool {
-            pool.nudge();
-        }
-        Ok(Some(self.started(plan, claim, games, &jobs)))
-    }
-
-    /// Adds every page, then seals; a store that forgot some (a rollback) gets them again, once.
-    async fn add_and_seal(&self, claim: &Claim, records: &[NewJob]) -> Result<(), ServiceError> {
-        let Claim { batch_id, token, generation } = claim;
-        let store = &self.context.store;
-        for _ in 0..2 {
-            for page in records.chunks(MAX_ITEMS_PER_CALL) {
-                match store.add_jobs(batch_id, token, page, self.context.wall_clock()).await? {
-                    Added::Added { .. } => {}
-                    Added::Duplicate { id } => {
-                        return Err(ServiceError::internal(format!(
-                            "job {id} was added twice with other contents"
-                        )));
-                    }
-                    Added::TooMany => {
-                        return Err(ServiceError::Busy {
-                            detail: "the state store takes no more jobs".to_owned(),
-                        });
-                    }
-                    Added::Refused(refusal) => return Err(lost_claim(batch_id, &refusal)),
-                }
-            }
-            let num_jobs = records.len() as u64;
-            let sealed = store.seal(batch_id, token, *generation, num_jobs, self.context.wall_clock()).await;
-            let sealed = match sealed {
-                // The answer was lost: asked again, a seal that was applied says so.
-                Err(error) if error.is_unreachable() => {
-                    tracing::warn!(batch.id = %batch_id, %error, "asks again whether `{batch_id}` is sealed");
-                    store.seal(batch_id, token, *generation, num_jobs, self.context.wall_clock()).await
-                }
-                answer => answer,
-            };
-            match sealed? {
-                Sealed::Sealed => return Ok(()),
-                Sealed::Missing { have } => tracing::warn!("{batch_id}: {have} of {num_jobs} jobs are there"),
-                Sealed::Refused(refusal) => return Err(lost_claim(batch_id, &refusal)),
-            }
-        }
-        Err(ServiceError::Busy {
-            detail: "the state store lost jobs while they were added; try again".to_owned(),
-        })
-    }
-
-    /// Awaits slow work while renewing the opener's lease.
-    async fn renewing<T>(&self, claim: &Claim, work: impl Future<Output = T>) -> Result<T, ServiceError> {
-        let every = Duration::from_millis(self.context.timing.renew_ms as u64);
-        tokio::pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return Ok(done),
-                () = tokio::time::sleep(every) => {
-                    let now = self.context.wall_clock();
-                    let renewed = self.context.store.add_jobs(&claim.batch_id, &claim.token, &[], now).await?;
-                    if let Added::Refused(refusal) = renewed {
-                        return Err(lost_claim(&claim.batch_id, &refusal));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Withdraws a claim that could not be filled, as well as it can be done. Only a batch that the store still shows as
-    /// filling: the answer to a seal may be lost while the seal is not, and then the batch runs and keeps its row. A claim
-    /// that cannot be looked at or withdrawn lapses by itself.
-    async fn give_up(&self, claim: &Claim, why: &ServiceError) {
-        let batch_id = &claim.batch_id;
-        let withdrawn = match self.context.store.batch(batch_id).await {
-            Ok(Some(view)) if view.state != BatchState::Filling => {
-                tracing::warn!(batch.id = %batch_id, "`{batch_id}` is {}, although its start failed: {why}", view.state);
-                return;
-            }
-            Ok(_) => self.withdraw(claim, &why.to_string()).await,
-            Err(error) => Err(error.into()),
-        };
-        if let Err(error) = withdrawn {
-            tracing::warn!(batch.id = %batch_id, %error, "a claim was left to lapse");
-        }
-    }
-
-    /// The row first, then the claim: a registered batch that the store does not know would count as lost.
-    async fn withdraw(&self, claim: &Claim, why: &str) -> Result<(), ServiceError> {
-        match self.context.warehouse.withdraw(&claim.batch_id, why, self.context.now()).await {
-            // Never registered: there is only the claim.
-            Ok(()) | Err(warehouse::Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let _ = self.context.store.withdraw(&claim.batch_id, &claim.token).await?;
-        Ok(())
     }
 
     fn started(&self, plan: &Plan, claim: &Claim, games: usize, jobs: &[Job]) -> Started {
@@ -432,12 +258,6 @@ impl Service {
 
 fn nothing(status: &str, plan: &Plan) -> StartOutcome {
     StartOutcome::Nothing(NothingStarted { status: status.to_owned(), game_date: plan.slate.game_date })
-}
-
-fn lost_claim(batch_id: &BatchId, refusal: &protocol::ops::OpenerRefusal) -> ServiceError {
-    ServiceError::Busy {
-        detail: format!("{batch_id} was closed while it was being filled ({refusal:?}); try again"),
-    }
 }
 
 fn summary(games: usize, jobs: &[Job]) -> StartSummary {

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{CodecError, decode, encode, sha256_hex};
 use crate::{
-    Basis, Code, CodeNote, GameKey, Market, Outcome, PlayerLookup, PredictionRow, Price, Recommendation, RowKey,
-    SystemId,
+    Basis, Code, CodeNote, GameKey, Market, Outcome, PlayerLookup, PredictionRow, Price, Recommendation,
+    RowKey, SystemId,
 };
 
 /// Seconds and nanoseconds, little-endian.

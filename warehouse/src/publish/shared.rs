@@ -95,11 +95,7 @@ pub(super) struct Numbered<'a> {
 }
 
 /// Numbers a page, its lines after `last`; an error when two systems hold different ones for a player and market.
-pub(super) fn numbered<'a>(
-    rows: &[&'a PredictionRow],
-    last: i64,
-    systems: &Systems,
-) -> Result<Numbered<'a>> {
+pub(super) fn numbered<'a>(rows: &[&'a PredictionRow], last: i64, systems: &Systems) -> Result<Numbered<'a>> {
     let mut found = Numbered { lines: Vec::new(), rows: Vec::with_capacity(rows.len()) };
     let mut places: HashMap<(GameKey, &PlayerLookup, &Market), usize> = HashMap::new();
     for row in rows {

@@ -85,8 +85,7 @@ pub(super) async fn complete_some(instance: &coordinator::engine::Instance, of_a
         workers::ModelPredictor::new(workers::Rulebook::default(), std::sync::Arc::new(jiff::Timestamp::now));
     let set = instance.context.shelf.stock().only_set().unwrap();
     let mut done: Vec<Completion> = Vec::new();
-    let task =
-        workers::Task { models: &set, contract_version: &chunk.contract_version, jobs: &chunk.jobs };
+    let task = workers::Task { models: &set, contract_version: &chunk.contract_version, jobs: &chunk.jobs };
     workers::predictor::predict_isolated(&predictor, task, &mut |result| match result {
         protocol::worker::JobResult::Completed(completion) => done.push(completion),
         other => panic!("{other:?}"),

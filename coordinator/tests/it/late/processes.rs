@@ -228,6 +228,32 @@ impl Night {
         open["batches"][0]["batch_id"].as_str().map(str::to_owned)
     }
 
+    /// The batch whose jobs wait or run, if one is. Who is killed before that has promised nobody anything.
+    async fn running_batch(&self) -> Option<String> {
+        let open = self.server().get("/status").await;
+        let batch = &open["batches"][0];
+        batch["batch_id"].as_str().filter(|_| batch["state"] == "running").map(str::to_owned)
+    }
+
+    /// Every batch with its outcomes, for whoever has to find out why a test failed.
+    async fn batches(&self) -> String {
+        let sql =
+            "select b.generation, b.as_of, b.state, b.reason, o.outcome, o.code, count(*), min(o.sentence)
+                   from batches b left join job_outcomes o on o.batch_id = b.batch_id
+                   group by b.generation, o.outcome, o.code order by b.generation";
+        let rows = self.table(sql).await;
+        let line = |row: Vec<Option<String>>| {
+            row.into_iter().map(|cell| cell.unwrap_or_default()).collect::<Vec<_>>().join(" | ")
+        };
+        rows.into_iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Asserts that the rows of these players have changed, and nobody else's.
+    async fn only_moved(&self, moved: &BTreeSet<String>, before: &Rows, after_what: &str) {
+        let differing = differ(before, &self.rows().await);
+        assert_eq!(differing, *moved, "{after_what}: who moved, nobody else\n{}", self.batches().await);
+    }
+
     /// Waits until every message has had its effect.
     async fn settled(&self) {
         let is_quiet = async |night: &Self| {
@@ -269,7 +295,7 @@ impl Night {
             self.serve(2);
         }
         self.settled().await;
-        assert_eq!(differ(&before, &self.rows().await), moved, "{file}: who moved, nobody else");
+        self.only_moved(&moved, &before, &file).await;
     }
 
     /// A file starts a batch that nobody works on; the next one arrives meanwhile, and the server is killed.
@@ -279,7 +305,7 @@ impl Night {
         let (file, mut moved) = self.arrive(1);
         self.ingested(&file).await;
         self.tell().await;
-        self.until("a batch is open", async |night: &Self| night.open_batch().await.is_some()).await;
+        self.until("a batch runs", async |night: &Self| night.running_batch().await.is_some()).await;
         let open = self.open_batch().await;
         self.advance(next, until);
         let (file, also) = self.arrive(1);
@@ -289,7 +315,7 @@ impl Night {
         self.serve(2);
         self.tell().await;
         self.settled().await;
-        assert_eq!(differ(&before, &self.rows().await), moved, "{file}: who moved, nobody else");
+        self.only_moved(&moved, &before, &file).await;
     }
 
     /// The vendor is well again, and one more player of his event has moved.
@@ -325,7 +351,7 @@ impl Night {
         self.until("the vendor's answer is ingested", asked).await;
         self.tell().await;
         self.settled().await;
-        assert_eq!(differ(&before, &self.rows().await), BTreeSet::from([lookup]));
+        self.only_moved(&BTreeSet::from([lookup]), &before, "the vendor's answer").await;
     }
 
     /// The clock goes to a half-hour, and may run by itself until the next one.
@@ -436,7 +462,7 @@ async fn check(night: &mut Night, at_first: &Rows) {
     let affected: BTreeSet<String> = night.changes.keys().cloned().collect();
     assert_eq!(differ(at_first, &now), affected, "the others' rows are byte-identical");
     let unwell = "select count(*) from batches where state not in ('complete', 'withdrawn')";
-    assert_eq!(night.table(unwell).await[0][0].as_deref(), Some("0"));
+    assert_eq!(night.table(unwell).await[0][0].as_deref(), Some("0"), "{}", night.batches().await);
     assert!(night.warehouse.open_leases().await.unwrap().is_empty());
     // Whoever looks at such a world with the machine's clock is told what it is.
     let real = tipoff(&folder, &["runs", "--dir", "."]).exit(1);
