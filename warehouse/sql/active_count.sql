@@ -2,4 +2,4 @@
 SELECT count(*)
 FROM prediction_keys k
 CROSS JOIN active_predictions a
-WHERE k.game_date = $1 AND a.key_id = k.key_id
+WHERE k.game_date = $1 AND a.key_no >= k.key_id << 16 AND a.key_no < (k.key_id + 1) << 16

@@ -1,12 +1,14 @@
 -- $1 date, $2 sport
-SELECT k.game_id, k.player_lookup, k.market, p.system_id, l.batch_id, p.predicted_value, p.half_points, l.line_source,
+SELECT k.game_id, k.player_lookup, k.market, y.system_id, l.batch_id, p.predicted_value, p.half_points, l.line_source,
     l.line_source_api, p.recommendation, p.in_sample, l.feature_quality_score, l.default_feature_count, p.row_sha256
 FROM prediction_keys k
 CROSS JOIN active_predictions a
+CROSS JOIN prediction_systems y
 CROSS JOIN published_predictions p
 CROSS JOIN published_lines l
-WHERE a.key_id = k.key_id
-    AND p.line_id = a.line_id AND p.system_id = a.system_id
+WHERE a.key_no >= k.key_id << 16 AND a.key_no < (k.key_id + 1) << 16
+    AND y.system_no = a.system_no
+    AND p.row_no = a.row_no
     AND l.line_id = a.line_id
     AND k.game_date = $1 AND l.sport = $2
-ORDER BY k.game_id, k.player_lookup, k.market, p.system_id
+ORDER BY k.game_id, k.player_lookup, k.market, y.system_id

@@ -3,10 +3,12 @@ WITH carried AS (
     SELECT k.game_id, k.player_lookup, count(*) AS num_rows
     FROM prediction_keys k
     CROSS JOIN active_predictions a
+    CROSS JOIN prediction_systems y
     WHERE $7 AND k.game_date = $3
-        AND a.key_id = k.key_id
+        AND a.key_no >= k.key_id << 16 AND a.key_no < (k.key_id + 1) << 16
         AND a.generation <> $4
-        AND (k.market, a.system_id) IN (SELECT market, system_id FROM staged_wanted)
+        AND y.system_no = a.system_no
+        AND (k.market, y.system_id) IN (SELECT market, system_id FROM staged_wanted)
     GROUP BY k.game_id, k.player_lookup
 )
 INSERT INTO job_outcomes (

@@ -34,6 +34,7 @@ pub mod history;
 pub mod ingest;
 pub mod leases;
 pub mod marks;
+mod numbers;
 pub mod predictions;
 pub mod publish;
 mod published;

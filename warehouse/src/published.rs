@@ -1,4 +1,4 @@
-//! Reading pages of published predictions from the parts they are stored in (migrations 4 and 5).
+//! Reading pages of published predictions from the parts they are stored in (migrations 4, 5 and 7).
 //!
 //! A dozen systems share one line, so a page is read in two steps: what each system said, then each line once. Rows are
 //! put together here: handing 45 values a row over from the database took longer than finding them.
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::error::{Doing, Error, Result};
 use crate::history::{Args, fetch};
+use crate::numbers::{line_of, system_of};
 use crate::predictions::{MAX_PAGE, PredictionFilter, PredictionPage, StoredPrediction};
 use crate::sqlite::Conn;
 use crate::sqlite::reader::Reader;
@@ -20,8 +21,7 @@ use crate::text;
 
 /// What one system said.
 struct Said {
-    line_id: i64,
-    system_id: SystemId,
+    row_no: i64,
     prediction_id: Uuid,
     model_id: i64,
     predicted_value: f64,
@@ -91,9 +91,9 @@ pub(crate) async fn page(conn: &mut Conn, filter: &PredictionFilter) -> Result<P
     let more = said.len() > limit as usize;
     said.truncate(limit as usize);
     let lines = lines_of(conn, &said).await?;
-    let models = models(conn).await?;
+    let names = Names::read(conn).await?;
     let rows: Vec<StoredPrediction> =
-        said.into_iter().map(|said| put_together(said, &lines, &models)).collect::<Result<_>>()?;
+        said.into_iter().map(|said| put_together(said, &lines, &names)).collect::<Result<_>>()?;
     let next = rows.last().filter(|_| more).map(cursor);
     Ok(PredictionPage { rows, next })
 }
@@ -128,7 +128,7 @@ fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
         query.push(" AND k.market = ").push_bind(market.to_string());
     }
     if let Some(system) = &filter.system {
-        query.push(" AND a.system_id = ").push_bind(system.to_string());
+        query.push(" AND y.system_id = ").push_bind(system.to_string());
     }
     if filter.active == Some(false) {
         query.push(" AND NOT a.is_active");
@@ -139,20 +139,19 @@ fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
     if let Some(after) = &filter.after {
         let [game, player, market, system, generation] = parts(after)?;
         let generation: i64 = generation.parse().map_err(|_| bad_cursor(after))?;
-        query.push(" AND (k.game_id, k.player_lookup, k.market, a.system_id, a.generation) > (");
+        query.push(" AND (k.game_id, k.player_lookup, k.market, y.system_id, a.generation) > (");
         query.push_bind(game.to_owned()).push(", ").push_bind(player.to_owned()).push(", ");
         query.push_bind(market.to_owned()).push(", ").push_bind(system.to_owned()).push(", ");
         query.push_bind(generation).push(")");
     }
     // A game id begins with its date, so this is the order of the game ids, and for one slate that of the table.
-    query.push(" ORDER BY k.game_date, k.game_id, k.player_lookup, k.market, a.system_id, a.generation");
+    query.push(" ORDER BY k.game_date, k.game_id, k.player_lookup, k.market, y.system_id, a.generation");
     Ok(query)
 }
 
 fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
     Ok(Said {
-        line_id: r.int()?,
-        system_id: r.parsed()?,
+        row_no: r.int()?,
         prediction_id: r.parsed()?,
         model_id: r.int()?,
         predicted_value: r.real()?,
@@ -179,7 +178,7 @@ fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
 
 /// The lines of a page by their numbers.
 async fn lines_of(conn: &mut Conn, said: &[Said]) -> Result<HashMap<i64, SharedLine>> {
-    let mut asked: Vec<i64> = said.iter().map(|said| said.line_id).collect();
+    let mut asked: Vec<i64> = said.iter().map(|said| line_of(said.row_no)).collect();
     asked.sort_unstable();
     asked.dedup();
     let args = Args::default().with(format!("{asked:?}"));
@@ -218,26 +217,40 @@ async fn lines_of(conn: &mut Conn, said: &[Said]) -> Result<HashMap<i64, SharedL
     Ok(lines.await?.into_iter().collect())
 }
 
-/// The hashes of all models that ever answered: a dozen for each time they were trained.
-async fn models(conn: &mut Conn) -> Result<HashMap<i64, Arc<str>>> {
-    let sql = include_str!("../sql/prediction_models.sql");
-    let doing = "read the models of predictions";
-    let models =
-        fetch(conn, sql, Args::default(), "prediction_models", doing, |r| Ok((r.int()?, r.text()?.into())));
-    Ok(models.await?.into_iter().collect())
+/// What numbers mean: the systems and models that ever answered, a dozen for each time they were trained.
+struct Names {
+    systems: HashMap<u16, SystemId>,
+    models: HashMap<i64, Arc<str>>,
 }
 
-fn put_together(
-    said: Said,
-    lines: &HashMap<i64, SharedLine>,
-    models: &HashMap<i64, Arc<str>>,
-) -> Result<StoredPrediction> {
+impl Names {
+    async fn read(conn: &mut Conn) -> Result<Self> {
+        let sql = include_str!("../sql/prediction_models.sql");
+        let doing = "read the models of predictions";
+        let models = fetch(conn, sql, Args::default(), "prediction_models", doing, |r| {
+            Ok((r.int()?, r.text()?.into()))
+        });
+        let models = models.await?.into_iter().collect();
+        let sql = include_str!("../sql/prediction_systems.sql");
+        let doing = "read the systems of predictions";
+        let systems = fetch(conn, sql, Args::default(), "prediction_systems", doing, |r| {
+            Ok((r.narrow()?, r.parsed()?))
+        });
+        let systems = systems.await?.into_iter().collect();
+        Ok(Self { systems, models })
+    }
+}
+
+fn put_together(said: Said, lines: &HashMap<i64, SharedLine>, names: &Names) -> Result<StoredPrediction> {
     let missing = |table, what: &str| Error::Corrupt {
         table,
         why: format!("no {what} of prediction `{}`", said.prediction_id),
     };
-    let line = lines.get(&said.line_id).ok_or_else(|| missing("published_lines", "line"))?;
-    let model_sha256 = models.get(&said.model_id).ok_or_else(|| missing("prediction_models", "model"))?;
+    let line = lines.get(&line_of(said.row_no)).ok_or_else(|| missing("published_lines", "line"))?;
+    let system = names.systems.get(&system_of(said.row_no));
+    let system_id = system.cloned().ok_or_else(|| missing("prediction_systems", "system"))?;
+    let model_sha256 =
+        names.models.get(&said.model_id).ok_or_else(|| missing("prediction_models", "model"))?;
     let fate = said.fate;
     Ok(StoredPrediction {
         prediction_id: said.prediction_id,
@@ -248,7 +261,7 @@ fn put_together(
         game_id: line.game_id,
         player_lookup: line.player_lookup.clone(),
         market: line.market.clone(),
-        system_id: said.system_id,
+        system_id,
         prediction_run_mode: line.prediction_run_mode,
         model_sha256: Arc::clone(model_sha256),
         inputs_sha256: Arc::clone(&line.inputs_sha256),

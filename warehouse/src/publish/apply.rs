@@ -277,10 +277,10 @@ impl Ruling<'_> {
             .execute(&mut *conn)
             .await
             .doing("write the keys of the new rows")?;
-        sqlx::raw_sql(include_str!("../../sql/insert_models.sql"))
+        sqlx::raw_sql(include_str!("../../sql/insert_models_and_systems.sql"))
             .execute(&mut *conn)
             .await
-            .doing("write the models of the new rows")?;
+            .doing("write the models and systems of the new rows")?;
         let before: i64 = sqlx::query_scalar(include_str!("../../sql/newest_line.sql"))
             .fetch_one(&mut *conn)
             .await

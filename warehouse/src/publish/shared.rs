@@ -7,6 +7,7 @@ use std::sync::Arc;
 use proto::{Basis, GameKey, Market, PlayerLookup, PredictionRow, RowKey, SystemId};
 
 use crate::error::{Error, Result};
+use crate::numbers::row_no;
 use crate::sqlite::bulk::{Cells, Insert};
 
 pub(super) const LINES: Insert<'static> = Insert {
@@ -38,9 +39,6 @@ pub(super) const LINES: Insert<'static> = Insert {
     doing: "load the lines of a batch",
 };
 
-/// Bits of a row's number that say which system it is of; those above are the number of its line.
-pub(super) const SYSTEM_BITS: u32 = 16;
-
 /// Numbers of the systems that a batch wanted, in the order of their names.
 #[derive(Debug)]
 pub(super) struct Systems(HashMap<SystemId, u16>);
@@ -60,7 +58,7 @@ impl Systems {
     fn row_no(&self, line_no: i64, system: &SystemId) -> Result<i64> {
         let unknown = || Error::Inconsistent { what: format!("`{system}` was not wanted from this batch") };
         let system_no = self.0.get(system).ok_or_else(unknown)?;
-        Ok(line_no << SYSTEM_BITS | i64::from(*system_no))
+        Ok(row_no(line_no, *system_no))
     }
 }
 

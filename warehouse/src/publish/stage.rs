@@ -8,8 +8,9 @@ use proto::{
 
 use super::PublicationHead;
 use super::account::{Account, Group, JobOutcome};
-use super::shared::{LINES, SYSTEM_BITS, SharedLine, Systems};
+use super::shared::{LINES, SharedLine, Systems};
 use crate::error::{Doing, Error, Result};
+use crate::numbers::line_of;
 use crate::sqlite::Conn;
 use crate::sqlite::bulk::{self, Insert, Statement};
 
@@ -150,7 +151,7 @@ pub(super) fn rows<'r>(
     // Rows of a line stand together.
     let mut newest: Option<(i64, PredictionIds)> = None;
     bulk::statements(&ROWS, rows, move |(row_no, row), cells| {
-        let line_no = row_no >> SYSTEM_BITS;
+        let line_no = line_of(*row_no);
         newest.take_if(|(of, _)| *of != line_no);
         let new = || (line_no, PredictionIds::of(batch_id, generation, &row.key));
         let (_, ids) = newest.get_or_insert_with(new);

@@ -5,4 +5,4 @@ SELECT count(*) FILTER (WHERE a.generation = $1), group_concat(p.row_sha256, ' '
 FROM prediction_keys k
 CROSS JOIN active_predictions a
 CROSS JOIN published_predictions p
-WHERE k.game_date = $2 AND a.key_id = k.key_id AND p.line_id = a.line_id AND p.system_id = a.system_id
+WHERE k.game_date = $2 AND a.key_no >= k.key_id << 16 AND a.key_no < (k.key_id + 1) << 16 AND p.row_no = a.row_no

@@ -32,10 +32,11 @@ CREATE TEMP TABLE staged_models (
     model_id INTEGER
 );
 
--- The systems that were wanted.
+-- The systems that were wanted, with their numbers in the file once they have one.
 CREATE TEMP TABLE staged_systems (
     system_no INTEGER PRIMARY KEY,
-    system_id TEXT NOT NULL UNIQUE
+    system_id TEXT NOT NULL UNIQUE,
+    published_no INTEGER
 );
 
 -- A row's number is 65536 times its line's plus its system's: appending by one number costs half of what a pair does.

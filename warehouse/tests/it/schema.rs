@@ -58,7 +58,7 @@ pub(crate) async fn two_active_rows_of_a_key_are_refused(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
     let error = refusal(
         &warehouse,
-        "insert into active_predictions select key_id, system_id, generation + 1, line_id from active_predictions",
+        "insert into active_predictions select key_no, generation + 1, row_no from active_predictions",
     )
     .await;
     assert!(error.contains("UNIQUE"), "{error}");

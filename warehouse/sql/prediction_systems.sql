@@ -1,0 +1,1 @@
+SELECT system_no, system_id FROM prediction_systems
