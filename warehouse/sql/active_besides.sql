@@ -10,11 +10,11 @@ CROSS JOIN prediction_systems y
 CROSS JOIN published_predictions p
 CROSS JOIN published_lines l
 WHERE a.key_no >= k.key_id << 16 AND a.key_no < (k.key_id + 1) << 16
-    AND y.system_no = a.system_no
     AND NOT EXISTS (
         SELECT 1 FROM staged_systems z CROSS JOIN staged_rows s
-        WHERE z.system_id = y.system_id AND s.row_no = (n.line_no << 16 | z.system_no)
+        WHERE z.published_no = a.system_no AND s.row_no = (n.line_no << 16 | z.system_no)
     )
+    AND y.system_no = a.system_no
     AND p.row_no = a.row_no
     AND l.line_id = a.line_id
     AND k.game_date = $1

@@ -272,15 +272,11 @@ impl Ruling<'_> {
     /// Writes the lines and rows; answers how many rows, and the number before the first line.
     async fn insert(&self, conn: &mut Conn) -> Result<(u64, i64)> {
         let date = text::date(self.head.slate.game_date);
-        sqlx::query(include_str!("../../sql/insert_keys.sql"))
+        sqlx::query(include_str!("../../sql/insert_shared.sql"))
             .bind(&date)
             .execute(&mut *conn)
             .await
-            .doing("write the keys of the new rows")?;
-        sqlx::raw_sql(include_str!("../../sql/insert_models_and_systems.sql"))
-            .execute(&mut *conn)
-            .await
-            .doing("write the models and systems of the new rows")?;
+            .doing("write the keys, models and systems of the new rows")?;
         let before: i64 = sqlx::query_scalar(include_str!("../../sql/newest_line.sql"))
             .fetch_one(&mut *conn)
             .await

@@ -107,10 +107,8 @@ impl Warehouse {
     /// Begins a publication that is loaded page by page.
     pub async fn begin_publication(&self, head: PublicationHead) -> Result<Publication> {
         let mut conn = self.store().writer().await?;
-        stage::clear(&mut conn).await?;
-        stage::wanted(&mut conn, &head.wanted).await?;
         let systems = Systems::of(&head.wanted);
-        stage::systems(&mut conn, &systems).await?;
+        stage::begin(&mut conn, &head.wanted, &systems).await?;
         // Row ids contain the generation; it never changes once given, and is compared again under the lock.
         let generation = batches::batch(&mut conn, &head.batch_id).await?.map_or(0, |batch| batch.generation);
         let wanted = head.wanted.iter().cloned().collect();

@@ -61,20 +61,6 @@ const OUTCOMES: Insert<'static> = Insert {
     doing: "load the outcomes of a batch",
 };
 
-const WANTED: Insert<'static> = Insert {
-    table: "staged_wanted",
-    columns: &["market", "system_id"],
-    conflict: "ON CONFLICT DO NOTHING",
-    doing: "load what a batch wanted",
-};
-
-const SYSTEMS: Insert<'static> = Insert {
-    table: "staged_systems",
-    columns: &["system_no", "system_id"],
-    conflict: "",
-    doing: "number the systems of a batch",
-};
-
 pub(super) const STARTED: Insert<'static> = Insert {
     table: "staged_started",
     columns: &["game_id"],
@@ -82,28 +68,16 @@ pub(super) const STARTED: Insert<'static> = Insert {
     doing: "load the games that have begun",
 };
 
-/// Forgets what an earlier publication left behind.
-pub(super) async fn clear(conn: &mut Conn) -> Result<()> {
-    sqlx::raw_sql(include_str!("../../sql/clear_staging.sql"))
+/// Forgets what an earlier publication left behind, and notes what this batch wanted.
+pub(super) async fn begin(conn: &mut Conn, wanted: &[(Market, SystemId)], systems: &Systems) -> Result<()> {
+    // Names always can be written.
+    let list = |list: serde_json::Result<String>| list.unwrap_or_default();
+    sqlx::query(include_str!("../../sql/begin_staging.sql"))
+        .bind(list(serde_json::to_string(wanted)))
+        .bind(list(serde_json::to_string(&systems.all())))
         .execute(conn)
         .await
-        .doing("clear the temporary tables")?;
-    Ok(())
-}
-
-pub(super) async fn wanted(conn: &mut Conn, wanted: &[(Market, SystemId)]) -> Result<()> {
-    bulk::insert(conn, &WANTED, wanted, |(market, system), cells| {
-        cells.text(market).text(system);
-    })
-    .await?;
-    Ok(())
-}
-
-pub(super) async fn systems(conn: &mut Conn, systems: &Systems) -> Result<()> {
-    bulk::insert(conn, &SYSTEMS, &systems.all(), |(system_no, system), cells| {
-        cells.int((*system_no).into()).text(system);
-    })
-    .await?;
+        .doing("prepare the temporary tables")?;
     Ok(())
 }
 

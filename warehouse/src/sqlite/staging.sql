@@ -36,7 +36,7 @@ CREATE TEMP TABLE staged_models (
 CREATE TEMP TABLE staged_systems (
     system_no INTEGER PRIMARY KEY,
     system_id TEXT NOT NULL UNIQUE,
-    published_no INTEGER
+    published_no INTEGER UNIQUE
 );
 
 -- A row's number is 65536 times its line's plus its system's: appending by one number costs half of what a pair does.

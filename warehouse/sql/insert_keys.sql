@@ -1,4 +1,0 @@
--- $1 date
-INSERT INTO prediction_keys (game_date, game_id, player_lookup, market)
-SELECT $1, game_id, player_lookup, market FROM staged_lines WHERE TRUE
-ON CONFLICT DO NOTHING
