@@ -73,6 +73,13 @@ pub struct SlateInputs {
     pub completeness: Completeness,
 }
 
+impl SlateInputs {
+    /// True when an input of a feature row came in after the row was built.
+    pub fn is_behind(&self) -> bool {
+        self.features.values().any(|row| row.inputs_ingested_at.is_some_and(|at| at > row.built_at))
+    }
+}
+
 /// A game of the slate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SlateGame {

@@ -114,19 +114,24 @@ impl Service {
     ///
     /// What comes in during a build is not in it, and a batch upon it would find everybody's features stale: then it is
     /// built once more. Rows of one instant are as far behind however often they are built, so that is not repeated.
-    async fn refresh_features(&self, game_date: Date, as_of: Option<Timestamp>) -> Result<(), ServiceError> {
+    /// Answers whether nothing came in since they were built.
+    async fn refresh_features(
+        &self,
+        game_date: Date,
+        as_of: Option<Timestamp>,
+    ) -> Result<bool, ServiceError> {
         let mut built_at = None;
         for _ in 0..MOST_BUILDS {
+            if !self.context.warehouse.features_are_behind(game_date).await? {
+                return Ok(true);
+            }
             let now = as_of.unwrap_or(self.context.now());
             let is_new = built_at.replace(now) != Some(now);
-            if !is_new || !self.context.warehouse.features_are_behind(game_date).await? {
-                return Ok(());
-            }
-            if !self.build_features(game_date, now).await? {
-                return Ok(());
+            if !is_new || !self.build_features(game_date, now).await? {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(false)
     }
 
     /// False when the date's features are refused.
@@ -166,7 +171,16 @@ impl Service {
             }
             (None, _) => return Ok(None),
         };
-        self.refresh_features(game_date, request.as_of).await?;
+        for _ in 0..MOST_BUILDS {
+            if !self.refresh_features(game_date, request.as_of).await? {
+                break;
+            }
+            // What comes in between the build and the batch's own load is not in the features either.
+            match self.start_fresh(request.clone(), request_id).await {
+                Err(ServiceError::Busy { detail }) => tracing::debug!(%game_date, "follows again: {detail}"),
+                answer => return answer.map(Some),
+            }
+        }
         self.start(request, request_id).await.map(Some)
     }
 }

@@ -86,6 +86,10 @@ impl Service {
                 });
             }
         };
+        if plan.only_fresh && inputs.is_behind() {
+            let detail = "an input came in after the features were built; build them and try again";
+            return Err(ServiceError::Busy { detail: detail.to_owned() });
+        }
         let games = inputs.games.len();
         let jobs = build(*inputs, &plan.wanted, self.context.contract, &self.context.lines);
         if jobs.is_empty() {

@@ -35,12 +35,28 @@ pub(super) struct Plan {
     force: bool,
     dry_run: bool,
     pub(super) request_json: String,
+    /// Whether a slate is left alone whose inputs are newer than its features.
+    pub(super) only_fresh: bool,
 }
 
 impl Service {
-    /// Starts a batch for a slate, or says why not.
+    /// Starts a batch for a slate, or says why not. Whose features are older than their inputs is skipped with that reason.
     pub async fn start(&self, request: StartRequest, request_id: &str) -> Result<StartOutcome, ServiceError> {
-        let plan = self.plan(&request)?;
+        self.carry_out(self.plan(&request)?, request_id).await
+    }
+
+    /// The same for features that were built a moment ago: when an input came in since, nothing is started
+    /// ([`ServiceError::Busy`]), for a batch would find everybody of its game stale, and the next one would predict all
+    /// of them again.
+    pub async fn start_fresh(
+        &self,
+        request: StartRequest,
+        request_id: &str,
+    ) -> Result<StartOutcome, ServiceError> {
+        self.carry_out(Plan { only_fresh: true, ..self.plan(&request)? }, request_id).await
+    }
+
+    async fn carry_out(&self, plan: Plan, request_id: &str) -> Result<StartOutcome, ServiceError> {
         self.refuse_if_open(&plan.slate, plan.dry_run).await?;
         let gate = self.context.start_gate.lock().await;
         self.refuse_if_open(&plan.slate, plan.dry_run).await?;
@@ -139,6 +155,7 @@ impl Service {
             force: request.force,
             dry_run: request.dry_run,
             request_json: serde_json::to_string(request).map_err(ServiceError::internal)?,
+            only_fresh: false,
         })
     }
 

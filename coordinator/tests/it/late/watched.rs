@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use coordinator::engine::Instance;
+use coordinator::service::ServiceError;
 use jiff::SignedDuration;
 use pipeline::sources::folder::{Folder, FolderConfig};
 use pipeline::sources::{CycleReport, Runner};
-use proto::api::BatchStatus;
+use proto::api::{BatchStatus, Only, StartRequest};
 
-use super::day::{Day, active, differ, players_of, settled};
+use super::day::{Day, active, differ, players_of, settled, watch};
 use super::replay::{lookups, quoted, raise};
 use crate::world::{PATIENCE, count, finish};
 
@@ -101,6 +102,36 @@ fn incident_55_a_line_that_a_watcher_brings_runs_exactly_the_player_it_is_about(
         assert_eq!(followed(instance, &day).await.batch_id, batch.batch_id, "nobody was run");
         assert_eq!(active(instance, &day).await, after, "a heartbeat changes no bit");
         assert_eq!(open_marks(instance).await, 0);
+    });
+}
+
+/// Between building features and loading a batch upon them a file may come in; then everybody of its games would be refused
+/// as stale, and predicted again by the next batch.
+#[test]
+fn a_batch_that_follows_does_not_begin_upon_features_that_an_input_overtook() {
+    let day = Day::dawn();
+    day.with_instance(2, async |instance, _| {
+        finish(instance, day.request()).await;
+        let before = active(instance, &day).await;
+        let moved = quoted(&day, 1);
+        day.set("09:00");
+        let file = day.odds(|name, outcome| {
+            if name == moved[0].0 {
+                raise(outcome, 1.0);
+            }
+        });
+        day.arrive(instance, file).await;
+        day.set("09:01");
+        let request = StartRequest { only: Only::Changed, ..day.request() };
+        let begun = instance.service.start_fresh(request, "test").await;
+        assert!(matches!(&begun, Err(ServiceError::Busy { .. })), "{begun:?}");
+        let slate = proto::Slate::nba(day.report.last_day);
+        assert_eq!(instance.context.store.open_batch_of(&slate).await.unwrap(), None, "the slate is free");
+        assert_eq!(active(instance, &day).await, before);
+
+        let batch = watch(instance, &day).await.unwrap();
+        assert_eq!(players_of(instance, &batch).await, lookups(&moved));
+        assert_eq!(differ(&before, &active(instance, &day).await), lookups(&moved));
     });
 }
 
