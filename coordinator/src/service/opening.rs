@@ -65,7 +65,8 @@ impl Service {
                 as_of: plan.wanted.as_of,
                 now: self.context.now(),
             };
-            match self.context.warehouse.register(&registration).await? {
+            let registered = self.context.warehouse.register(&registration);
+            match self.renewing(&batch_id, &token, registered).await?? {
                 Registered::Generation(generation) => return Ok(Claim { batch_id, token, generation }),
                 Registered::IdTaken => {
                     let _ = self.context.store.withdraw(&batch_id, &token).await?;
@@ -78,7 +79,8 @@ impl Service {
 
     /// Loads under the generation, adds jobs, seals. None: there is nothing to do.
     pub(super) async fn fill(&self, plan: &Plan, claim: &Claim) -> Result<Option<Filled>, ServiceError> {
-        let inputs = match self.renewing(claim, self.load(plan, Some(claim.generation))).await?? {
+        let loaded = self.load(plan, Some(claim.generation));
+        let inputs = match self.renewing(&claim.batch_id, &claim.token, loaded).await?? {
             SlateLoad::Inputs(inputs) => inputs,
             SlateLoad::Overtaken { newest } => {
                 return Err(ServiceError::Busy {
@@ -150,8 +152,13 @@ impl Service {
         })
     }
 
-    /// Awaits slow work while renewing the opener's lease.
-    async fn renewing<T>(&self, claim: &Claim, work: impl Future<Output = T>) -> Result<T, ServiceError> {
+    /// Awaits slow work while renewing the opener's lease: whatever asks the warehouse may wait for an ingestion that holds it.
+    async fn renewing<T>(
+        &self,
+        batch_id: &BatchId,
+        token: &OpenerToken,
+        work: impl Future<Output = T>,
+    ) -> Result<T, ServiceError> {
         let every = Duration::from_millis(self.context.timing.renew_ms as u64);
         tokio::pin!(work);
         loop {
@@ -159,9 +166,9 @@ impl Service {
                 done = &mut work => return Ok(done),
                 () = tokio::time::sleep(every) => {
                     let now = self.context.wall_clock();
-                    let renewed = self.context.store.add_jobs(&claim.batch_id, &claim.token, &[], now).await?;
+                    let renewed = self.context.store.add_jobs(batch_id, token, &[], now).await?;
                     if let Added::Refused(refusal) = renewed {
-                        return Err(lost_claim(&claim.batch_id, &refusal));
+                        return Err(lost_claim(batch_id, &refusal));
                     }
                 }
             }
@@ -188,7 +195,8 @@ impl Service {
 
     /// The row first, then the claim: a registered batch that the store does not know would count as lost.
     pub(super) async fn withdraw(&self, claim: &Claim, why: &str) -> Result<(), ServiceError> {
-        match self.context.warehouse.withdraw(&claim.batch_id, why, self.context.now()).await {
+        let withdrawn = self.context.warehouse.withdraw(&claim.batch_id, why, self.context.now());
+        match self.renewing(&claim.batch_id, &claim.token, withdrawn).await? {
             // Never registered: there is only the claim.
             Ok(()) | Err(warehouse::Error::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
