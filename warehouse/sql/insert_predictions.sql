@@ -4,8 +4,9 @@ INSERT INTO published_predictions (
     under_expected_value, over_fair_price, line_margin, recommendation, in_sample, row_sha256
 )
 SELECT
-    ($1 + (s.row_no >> 16)) << 16 | y.published_no, s.prediction_id, m.model_id, s.predicted_value, s.half_points, s.over_probability, s.over_expected_value,
-    s.under_expected_value, s.over_fair_price, s.line_margin, s.recommendation, s.in_sample, s.row_sha256
+    ($1 + (s.row_no >> 16)) << 16 | y.published_no, s.prediction_id, m.model_id, s.predicted_value, s.half_points,
+    s.over_probability, s.over_expected_value, s.under_expected_value, s.over_fair_price, s.line_margin, s.recommendation,
+    s.in_sample, s.row_sha256
 FROM staged_rows s
 CROSS JOIN staged_systems y
 CROSS JOIN staged_models m

@@ -144,7 +144,8 @@ fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
         query.push_bind(market.to_owned()).push(", ").push_bind(system.to_owned()).push(", ");
         query.push_bind(generation).push(")");
     }
-    // A game id begins with its date, so this is the order of the game ids, and for one slate that of the table.
+    // A game id begins with its date, so this is the order of the game ids, and for one slate that of the keys: only the
+    // names of a key's systems are left to sort.
     query.push(" ORDER BY k.game_date, k.game_id, k.player_lookup, k.market, y.system_id, a.generation");
     Ok(query)
 }

@@ -25,7 +25,7 @@ pub struct Affected {
     pub tip_off: Timestamp,
 }
 
-/// Builds in a row while inputs keep coming in; after them the next message finds what is left.
+/// Builds in a row while inputs keep coming in, and starts upon them; after them the next message finds what is left.
 const MOST_BUILDS: usize = 3;
 
 impl Service {

@@ -4,11 +4,12 @@
 //! Each operation is one `BEGIN IMMEDIATE` transaction on the process's one writer connection; nothing else is awaited
 //! inside. Another process that holds the file is waited for, 5 s at most. Reads go to a pool and see one snapshot.
 //!
-//! A committed step survives SIGKILL. Sealing and every change of a running batch as a whole survive a power loss before
-//! they answer (`synchronous=FULL`), with all that was committed before them. The rest does not wait for the disk
-//! (`NORMAL`); a power loss takes back the last of it, in order, and each kind is made good: claims, completions, renewals
-//! and tickets run again; a batch that was opened and not sealed has no jobs, and its registration in the warehouse
-//! ends as `state_lost`; an end is copied again from the verdict, which the warehouse keeps; a delivery is repeated.
+//! A committed step survives SIGKILL. Sealing, every change of a running batch as a whole, pairing and an event that is put
+//! back survive a power loss before they answer (`synchronous=FULL`), with all that was committed before them. The rest
+//! does not wait for the disk (`NORMAL`); a power loss takes back the last of it, in order, and each kind is made good:
+//! claims, completions, renewals and tickets run again; a batch that was opened and not sealed has no jobs, and ends as
+//! `state_lost` or `never_sealed`; an end is copied again from the verdict, which the warehouse keeps; a delivery is
+//! repeated.
 //!
 //! # Why a chunk is a handful of statements
 //! Up to 500 jobs travel as one JSON list and one blob of bytes end to end; `json_each` and `substr` take them apart
