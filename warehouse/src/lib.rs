@@ -64,7 +64,7 @@ pub use self::ingest::{
 };
 pub use self::leases::{Lease, LeaseAnswer, LeaseRecord, LeaseRequest};
 pub use self::predictions::{ActiveRow, PredictionFilter, PredictionPage, StoredOutcome, StoredPrediction};
-pub use self::publish::{Besides, JobOutcome, Publication, PublicationHead, PublishRequest, Published};
+pub use self::publish::{JobOutcome, Publication, PublicationHead, PublishRequest, Published, Staying};
 pub use self::runs::{Alert, DeadLetter, ErrorClass, ModelRow, RunEnd, RunRecord, RunStart};
 pub use self::settling::Unsettled;
 pub use self::slate::{LoadSlate, PlayerQuotes, SlateGame, SlateInputs, SlateLoad, SlatePlayer};

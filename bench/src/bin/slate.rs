@@ -90,7 +90,7 @@ async fn main() -> Result<()> {
             whole_slate: true,
             closed_at: 0,
         };
-        let published = publication.settle(&closing, RunMode::Backfill, || None, Timestamp::now()).await?;
+        let published = publication.settle(&closing, RunMode::Backfill, |_| None, Timestamp::now()).await?;
         lap(4);
         anyhow::ensure!(published.receipt.published == rows.len() as u64, "{:?}", published.receipt);
         warehouse.newest_outcomes(slate).await?;

@@ -217,7 +217,7 @@ impl Work {
         };
         let slate = batch_id.slate();
         let around = health::look_around(context, &mut publication, slate, closing, jobs).await?;
-        let health = || around.map(|around| health::judge(context, slate, around, jobs));
+        let health = |staying| around.map(|around| health::judge(context, slate, around, jobs, staying));
         let run_mode = jobs.first().map_or(RunMode::Overnight, |job| job.run_mode);
         Ok(publication.settle(closing, run_mode, health, context.now()).await?.receipt)
     }

@@ -1,24 +1,24 @@
 //! The facts by which a slate is judged: this batch's players, whoever is not in it with his newest outcome, and the rows
-//! that will be active. What the warehouse knows of them is looked up before the verdict transaction and judged within it.
+//! that are active after it. Which rows stay is known within the verdict transaction; the rest is looked up before it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use proto::tables::{GameRow, InputAges};
 use proto::verdict::Health;
-use proto::{Code, GameKey, JobId, PredictionRow, Slate, TeamCode};
+use proto::{Code, GameKey, JobId, PredictionRow, RowKey, Slate, TeamCode};
 use protocol::{Closing, Mode};
 use rules::findings::{GameFacts, ModelFacts, PlayerFacts, RowFacts, SlateFacts};
 use rules::staleness::stale_inputs;
-use warehouse::{ActiveRow, Besides, Publication};
+use warehouse::{ActiveRow, Publication, Staying, StoredOutcome};
 
 use super::context::Context;
 use super::gather::EndedJob;
 
-/// What the warehouse knows of a slate besides a batch that is about to be published.
+/// What the warehouse knows of a slate before a batch is published.
 pub(crate) struct Surroundings {
     games: Vec<GameRow>,
-    besides: Besides,
+    others: Vec<StoredOutcome>,
     ages: InputAges,
     as_of: Timestamp,
 }
@@ -37,18 +37,24 @@ pub(crate) async fn look_around(
     // A backfill sees each game as of its tip-off; what is old at the last one is old.
     let as_of = ended.iter().map(|job| job.as_of).max().unwrap_or(context.now());
     let warehouse = &context.warehouse;
-    let (games, besides, ages) = futures::try_join!(
+    let (games, others, ages) = futures::try_join!(
         warehouse.games_on(slate.game_date),
-        publication.besides(),
+        publication.outcomes_besides(),
         warehouse.input_ages(slate.game_date, as_of)
     )?;
-    Ok(Some(Surroundings { games, besides, ages, as_of }))
+    Ok(Some(Surroundings { games, others, ages, as_of }))
 }
 
-/// Health of the slate as this batch will leave it.
-pub(crate) fn judge(context: &Context, slate: Slate, around: Surroundings, ended: &[EndedJob]) -> Health {
-    let Surroundings { games, besides: Besides { outcomes, rows }, ages, as_of } = around;
-    let mut players: BTreeMap<JobId, PlayerFacts> = outcomes
+/// Health of the slate as this batch leaves it.
+pub(crate) fn judge(
+    context: &Context,
+    slate: Slate,
+    around: Surroundings,
+    ended: &[EndedJob],
+    staying: Staying,
+) -> Health {
+    let Surroundings { games, others, ages, as_of } = around;
+    let mut players: BTreeMap<JobId, PlayerFacts> = others
         .into_iter()
         .map(|stored| {
             let outcome = stored.outcome;
@@ -60,10 +66,7 @@ pub(crate) fn judge(context: &Context, slate: Slate, around: Surroundings, ended
         .collect();
     players.extend(ended.iter().map(|job| (job.facts.job.clone(), job.facts.clone())));
 
-    // Those that stay active have keys that get no new row, so each key is here once.
-    let mut rows: Vec<RowFacts> = rows.into_iter().map(staying).collect();
-    rows.extend(ended.iter().flat_map(|job| &job.rows).map(arriving));
-
+    let rows = active_rows(ended, staying);
     let teams = teams_seen(ended, &rows);
     let registry = context.shelf.registry();
     let facts = SlateFacts {
@@ -102,7 +105,18 @@ pub(crate) fn judge(context: &Context, slate: Slate, around: Surroundings, ended
     rules::findings::health(&facts)
 }
 
-fn arriving(row: &PredictionRow) -> RowFacts {
+/// Each active key once: what stays, and what has arrived beside it. Of a game that had begun nothing has.
+fn active_rows(ended: &[EndedJob], staying: Staying) -> Vec<RowFacts> {
+    let kept: BTreeSet<RowKey> = staying.rows.iter().map(|row| row.key.clone()).collect();
+    let mut rows: Vec<RowFacts> = staying.rows.into_iter().map(stays).collect();
+    if staying.is_published {
+        let arriving = ended.iter().flat_map(|job| &job.rows).filter(|row| !kept.contains(&row.key));
+        rows.extend(arriving.map(arrives));
+    }
+    rows
+}
+
+fn arrives(row: &PredictionRow) -> RowFacts {
     let basis = &row.basis;
     RowFacts {
         key: row.key.clone(),
@@ -116,7 +130,7 @@ fn arriving(row: &PredictionRow) -> RowFacts {
     }
 }
 
-fn staying(row: ActiveRow) -> RowFacts {
+fn stays(row: ActiveRow) -> RowFacts {
     RowFacts {
         key: row.key,
         predicted_value: row.predicted_value,

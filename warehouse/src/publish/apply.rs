@@ -6,16 +6,17 @@ use jiff::Timestamp;
 use proto::codec::sha256_of_sorted;
 use proto::league_time::league_date;
 use proto::verdict::{Carried, Health, VerdictReason};
-use proto::{BatchId, Code, EndState, GameKey, Receipt, RunMode, Verdict};
+use proto::{Code, EndState, GameKey, Receipt, RowKey, RunMode, Verdict};
 use protocol::Closing;
 use protocol::verdict::{VerdictInput, decide};
 
-use super::PublicationHead;
 use super::account::Account;
 use super::stage::STARTED;
+use super::{PublicationHead, Staying};
 use crate::batches::{self, BatchRecord};
 use crate::error::{Doing, Error, Result};
 use crate::history::{self, Args, fetch};
+use crate::predictions::{ActiveRow, active_row};
 use crate::sqlite::Conn;
 use crate::sqlite::bulk;
 use crate::{crash, text};
@@ -46,6 +47,21 @@ struct Effect {
     by_market: BTreeMap<String, u64>,
     by_game: BTreeMap<String, u64>,
     by_line_source: BTreeMap<String, u64>,
+}
+
+/// A row of another batch that stays active.
+struct Stays {
+    row: ActiveRow,
+    /// Whether its key has a job in this batch.
+    has_job: bool,
+}
+
+impl Stays {
+    fn carried(&self) -> Option<Carried> {
+        let RowKey { game, player, market, system_id } = &self.row.key;
+        let key = format!("{game}|{player}|{market}|{system_id}");
+        self.has_job.then(|| Carried { key, batch_id: self.row.batch_id.clone() })
+    }
 }
 
 /// The slate's active rows after the change, read back.
@@ -85,17 +101,19 @@ impl Ruling<'_> {
         &self,
         conn: &mut Conn,
         closing: &Closing,
-        health: impl FnOnce() -> Option<Health> + Send,
+        health: impl FnOnce(Staying) -> Option<Health> + Send,
     ) -> Result<Receipt> {
         let verdict = self.decide(conn, closing).await?;
         let is_published = verdict.state.is_published();
-        let (effect, health) = futures::join!(self.change(conn, &verdict), async { health() });
-        let mut effect = effect?;
-        let active = self.active(conn).await?;
-        let stays = is_published && active.of_others > 0;
-        if stays {
-            effect.carried = self.carried(conn).await?;
+        let mut effect = self.change(conn, &verdict).await?;
+        let stays = self.staying(conn).await?;
+        let carries = is_published && !stays.is_empty();
+        if carries {
+            effect.carried = stays.iter().filter_map(Stays::carried).collect();
         }
+        let staying = Staying { rows: stays.into_iter().map(|stays| stays.row).collect(), is_published };
+        let (active, health) = futures::join!(self.active(conn), async { health(staying) });
+        let active = active?;
         if active.of_batch != effect.published {
             return Err(Error::Inconsistent {
                 what: format!(
@@ -104,7 +122,7 @@ impl Ruling<'_> {
                 ),
             });
         }
-        let outcomes = self.write_outcomes(conn, is_published, stays);
+        let outcomes = self.write_outcomes(conn, is_published, carries);
         let (written, hashes) = futures::join!(outcomes, async { active.hashes() });
         written?;
         let receipt = self.receipt(verdict, effect, &active, hashes, health);
@@ -272,11 +290,11 @@ impl Ruling<'_> {
     /// Writes the lines and rows; answers how many rows, and the number before the first line.
     async fn insert(&self, conn: &mut Conn) -> Result<(u64, i64)> {
         let date = text::date(self.head.slate.game_date);
-        sqlx::query(include_str!("../../sql/insert_shared.sql"))
+        sqlx::query(include_str!("../../sql/insert_keys.sql"))
             .bind(&date)
             .execute(&mut *conn)
             .await
-            .doing("write the keys, models and systems of the new rows")?;
+            .doing("write the keys of the new rows")?;
         let before: i64 = sqlx::query_scalar(include_str!("../../sql/newest_line.sql"))
             .fetch_one(&mut *conn)
             .await
@@ -300,15 +318,13 @@ impl Ruling<'_> {
         Ok((done.rows_affected(), before))
     }
 
-    /// Older rows whose key has a job in this batch and that stay active.
-    async fn carried(&self, conn: &mut Conn) -> Result<Vec<Carried>> {
-        let date = text::date(self.head.slate.game_date);
-        let args = Args::default().with(as_i64(self.generation())).with(date);
-        let sql = include_str!("../../sql/carried.sql");
-        fetch(conn, sql, args, "predictions", "list carried rows", |r| {
-            let key = format!("{}|{}|{}|{}", r.text()?, r.text()?, r.text()?, r.text()?);
-            let batch_id: BatchId = r.parsed()?;
-            Ok(Carried { key, batch_id })
+    /// What is active of other batches, after the change.
+    async fn staying(&self, conn: &mut Conn) -> Result<Vec<Stays>> {
+        let args =
+            Args::default().with(as_i64(self.generation())).with(text::date(self.head.slate.game_date));
+        let sql = include_str!("../../sql/staying_rows.sql");
+        fetch(conn, sql, args, "predictions", "read the rows that stay active", |r| {
+            Ok(Stays { row: active_row(r)?, has_job: r.flag()? })
         })
         .await
     }
@@ -377,8 +393,8 @@ impl Ruling<'_> {
         }
     }
 
-    /// `stays`: a row of another batch stays active; only then can one be carried.
-    async fn write_outcomes(&self, conn: &mut Conn, published: bool, stays: bool) -> Result<()> {
+    /// `carries`: a row of another batch stays active; only then can one be carried.
+    async fn write_outcomes(&self, conn: &mut Conn, published: bool, carries: bool) -> Result<()> {
         sqlx::query(include_str!("../../sql/insert_outcomes.sql"))
             .bind(self.head.batch_id.to_string())
             .bind(self.head.slate.sport.as_str())
@@ -386,7 +402,7 @@ impl Ruling<'_> {
             .bind(as_i64(self.generation()))
             .bind(text::instant(self.now))
             .bind(published)
-            .bind(stays)
+            .bind(carries)
             .execute(conn)
             .await
             .doing("write the job outcomes")?;

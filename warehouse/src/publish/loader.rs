@@ -79,16 +79,13 @@ fn failed() -> Error {
 mod tests {
     #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
     use super::*;
+    use crate::sqlite::Store;
     use crate::sqlite::bulk::{Insert, statements};
     use crate::sqlite::open::open;
 
     fn numbered(numbers: std::ops::Range<i64>) -> Vec<Statement> {
-        let into = Insert {
-            table: "staged_models",
-            columns: &["model_no", "model_sha256"],
-            conflict: "",
-            doing: "number models",
-        };
+        let into =
+            Insert { table: "numbered", columns: &["no", "name"], conflict: "", doing: "number names" };
         let rows: Vec<i64> = numbers.collect();
         let write = |no: &i64, cells: &mut crate::sqlite::bulk::Cells| {
             cells.int(*no).text(no);
@@ -96,15 +93,23 @@ mod tests {
         statements(&into, &rows, write).map(Result::unwrap).collect()
     }
 
+    /// A writer with a table for them.
+    async fn writer(store: &Store) -> Loan {
+        let mut conn = store.writer().await.unwrap();
+        let table = "CREATE TEMP TABLE numbered (no INTEGER PRIMARY KEY, name TEXT)";
+        sqlx::query(table).execute(&mut *conn).await.unwrap();
+        conn
+    }
+
     async fn loaded(conn: &mut Loan) -> i64 {
-        sqlx::query_scalar("SELECT count(*) FROM staged_models").fetch_one(&mut **conn).await.unwrap()
+        sqlx::query_scalar("SELECT count(*) FROM numbered").fetch_one(&mut **conn).await.unwrap()
     }
 
     #[tokio::test]
     async fn everything_lands_and_more_may_follow() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir.path().join("w.db")).await.unwrap();
-        let mut loader = Loader::new(store.writer().await.unwrap());
+        let mut loader = Loader::new(writer(&store).await);
         for until in [5_000, 6_000] {
             for statement in numbered(until - 1_000..until) {
                 loader.put(statement).await.unwrap();
@@ -120,14 +125,14 @@ mod tests {
     async fn a_statement_that_fails_ends_the_load_and_its_error_is_told_once() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(&dir.path().join("w.db")).await.unwrap();
-        let mut loader = Loader::new(store.writer().await.unwrap());
+        let mut loader = Loader::new(writer(&store).await);
         let mut told = Vec::new();
         let twice = numbered(0..1).into_iter().chain(numbered(0..4_000));
         for statement in twice {
             told.extend(loader.put(statement).await.err());
         }
         told.extend(loader.landed().await.err());
-        assert!(told[0].to_string().contains("number models"), "{}", told[0]);
+        assert!(told[0].to_string().contains("number names"), "{}", told[0]);
         assert!(told[1..].iter().all(|error| matches!(error, Error::Inconsistent { .. })), "{told:?}");
         assert!(loader.landed().await.is_err(), "nothing follows");
         drop(store.writer().await.unwrap());

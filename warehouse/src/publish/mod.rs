@@ -15,6 +15,7 @@
 
 mod account;
 mod apply;
+mod dictionary;
 mod loader;
 mod shared;
 mod stage;
@@ -28,12 +29,12 @@ use protocol::Closing;
 
 use self::account::Account;
 pub use self::account::JobOutcome;
+use self::dictionary::Dictionary;
 use self::loader::Loader;
-use self::shared::{Numbered, Systems, numbered};
-use self::stage::Models;
+use self::shared::{Numbered, numbered};
 use crate::error::{Doing, Error, Result};
 use crate::history::{Args, fetch};
-use crate::predictions::{ActiveRow, StoredOutcome, active_row, outcome};
+use crate::predictions::{ActiveRow, StoredOutcome, outcome};
 use crate::sqlite::Durability;
 use crate::sqlite::bulk::Statement;
 use crate::{Warehouse, batches, crash, text};
@@ -79,13 +80,13 @@ pub struct Published {
     pub first: bool,
 }
 
-/// What a slate shows that a batch does not touch.
+/// What stays of a slate after a verdict, for its health to be judged by.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Besides {
-    /// Each player's newest outcome over the published batches, of players who have no job in this one.
-    pub outcomes: Vec<StoredOutcome>,
-    /// Active rows whose key gets no new row.
+pub struct Staying {
+    /// Active rows of other batches.
     pub rows: Vec<ActiveRow>,
+    /// Whether the batch's own rows are active beside them.
+    pub is_published: bool,
 }
 
 /// A batch on its way into the temporary tables. It holds this process's writer; dropped, nothing happened.
@@ -99,20 +100,21 @@ pub struct Publication {
     account: Account,
     /// Lines loaded so far.
     lines: i64,
-    systems: Systems,
-    models: Models,
+    systems: Dictionary,
+    models: Dictionary,
 }
 
 impl Warehouse {
     /// Begins a publication that is loaded page by page.
     pub async fn begin_publication(&self, head: PublicationHead) -> Result<Publication> {
         let mut conn = self.store().writer().await?;
-        let systems = Systems::of(&head.wanted);
-        stage::begin(&mut conn, &head.wanted, &systems).await?;
+        stage::begin(&mut conn, &head.wanted).await?;
+        let mut systems = Dictionary::of_systems();
+        let names = systems.unknown(head.wanted.iter().map(|(_, system)| system.as_str()));
+        systems.learn(&mut conn, &names).await?;
         // Row ids contain the generation; it never changes once given, and is compared again under the lock.
         let generation = batches::batch(&mut conn, &head.batch_id).await?.map_or(0, |batch| batch.generation);
         let wanted = head.wanted.iter().cloned().collect();
-        let (account, models) = (Account::default(), Models::default());
         let loader = Loader::new(conn);
         Ok(Publication {
             warehouse: self.clone(),
@@ -120,10 +122,10 @@ impl Warehouse {
             head,
             wanted,
             generation,
-            account,
+            account: Account::default(),
             lines: 0,
             systems,
-            models,
+            models: Dictionary::of_models(),
         })
     }
 
@@ -131,7 +133,7 @@ impl Warehouse {
     pub async fn publish(&self, request: &PublishRequest) -> Result<Published> {
         let mut publication = self.begin_publication(request.head.clone()).await?;
         publication.add(&request.rows, &request.outcomes).await?;
-        let health = || request.health.clone();
+        let health = |_| request.health.clone();
         publication.settle(&request.closing, request.run_mode, health, request.now).await
     }
 }
@@ -148,10 +150,12 @@ impl Publication {
         let mut account = self.account.clone();
         let staged = stage::count(&mut account, &self.head, &self.wanted, &rows, &outcomes)?;
         let Numbered { lines, rows } = numbered(&rows, self.lines, &self.systems)?;
-        let new_models = self.models.meet(&rows);
+        let new = self.models.unknown(rows.iter().map(|(_, row)| row.model_sha256.as_str()));
+        if !new.is_empty() {
+            self.models.learn(self.loader.landed().await?, &new).await?;
+        }
         let Self { loader, models, head, generation, .. } = self;
         put(loader, stage::lines(&lines)).await?;
-        put(loader, stage::models(&new_models)).await?;
         put(loader, stage::rows(&head.batch_id, *generation, models, &rows)).await?;
         put(loader, stage::outcomes(&staged)).await?;
         self.lines += lines.len() as i64;
@@ -164,27 +168,24 @@ impl Publication {
         self.loader.landed().await.map(drop)
     }
 
-    /// What the slate shows besides this batch, once all of it is loaded: what health has to look at too.
-    pub async fn besides(&mut self) -> Result<Besides> {
+    /// Each player's newest outcome over the published batches, of players who have no job in this one: what health looks at
+    /// too. Waits until every page is loaded.
+    pub async fn outcomes_besides(&mut self) -> Result<Vec<StoredOutcome>> {
         let Slate { sport, game_date } = self.head.slate;
         let conn = self.loader.landed().await?;
-        let args = Args::default().with(text::date(game_date));
-        let sql = include_str!("../../sql/active_besides.sql");
-        let doing = "read the rows that stay active";
-        let rows = fetch(conn, sql, args, "predictions", doing, active_row).await?;
         let args = Args::default().with(sport.as_str()).with(text::date(game_date));
         let sql = include_str!("../../sql/outcomes_besides.sql");
         let doing = "read the outcomes of the others";
-        let outcomes = fetch(conn, sql, args, "job_outcomes", doing, outcome).await?;
-        Ok(Besides { outcomes, rows })
+        fetch(conn, sql, args, "job_outcomes", doing, outcome).await
     }
 
-    /// Decides and writes, in one transaction. The slate's health is judged while the database writes.
+    /// Decides and writes, in one transaction. The slate's health is judged by what stays of it, while the database reads
+    /// back what is active.
     pub async fn settle(
         mut self,
         closing: &Closing,
         run_mode: RunMode,
-        health: impl FnOnce() -> Option<Health> + Send,
+        health: impl FnOnce(Staying) -> Option<Health> + Send,
         now: Timestamp,
     ) -> Result<Published> {
         use sqlx::Connection;

@@ -1,11 +1,12 @@
 //! What the rows of one player and market share: the line they are held against and the inputs they were made from.
 //! A dozen systems predict against one line; it is stored once, and rows that disagree about it are refused.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use proto::{Basis, GameKey, Market, PlayerLookup, PredictionRow, RowKey, SystemId};
 
+use super::dictionary::Dictionary;
 use crate::error::{Error, Result};
 use crate::numbers::row_no;
 use crate::sqlite::bulk::{Cells, Insert};
@@ -39,29 +40,6 @@ pub(super) const LINES: Insert<'static> = Insert {
     doing: "load the lines of a batch",
 };
 
-/// Numbers of the systems that a batch wanted, in the order of their names.
-#[derive(Debug)]
-pub(super) struct Systems(HashMap<SystemId, u16>);
-
-impl Systems {
-    pub(super) fn of(wanted: &[(Market, SystemId)]) -> Self {
-        let names: BTreeSet<&SystemId> = wanted.iter().map(|(_, system)| system).collect();
-        Self((0..=u16::MAX).zip(names).map(|(system_no, name)| (name.clone(), system_no)).collect())
-    }
-
-    /// Each with its number.
-    pub(super) fn all(&self) -> Vec<(u16, &SystemId)> {
-        self.0.iter().map(|(name, system_no)| (*system_no, name)).collect()
-    }
-
-    /// The number of a system's row.
-    fn row_no(&self, line_no: i64, system: &SystemId) -> Result<i64> {
-        let unknown = || Error::Inconsistent { what: format!("`{system}` was not wanted from this batch") };
-        let system_no = self.0.get(system).ok_or_else(unknown)?;
-        Ok(row_no(line_no, *system_no))
-    }
-}
-
 /// The line of one player and market, with the inputs that its systems share.
 #[derive(Debug)]
 pub(super) struct SharedLine<'a> {
@@ -93,7 +71,11 @@ pub(super) struct Numbered<'a> {
 }
 
 /// Numbers a page, its lines after `last`; an error when two systems hold different ones for a player and market.
-pub(super) fn numbered<'a>(rows: &[&'a PredictionRow], last: i64, systems: &Systems) -> Result<Numbered<'a>> {
+pub(super) fn numbered<'a>(
+    rows: &[&'a PredictionRow],
+    last: i64,
+    systems: &Dictionary,
+) -> Result<Numbered<'a>> {
     let mut found = Numbered { lines: Vec::new(), rows: Vec::with_capacity(rows.len()) };
     let mut places: HashMap<(GameKey, &PlayerLookup, &Market), usize> = HashMap::new();
     for row in rows {
@@ -113,8 +95,16 @@ pub(super) fn numbered<'a>(rows: &[&'a PredictionRow], last: i64, systems: &Syst
                 ),
             });
         }
-        found.rows.push((systems.row_no(first.line_no, system_id)?, *row));
+        let system_no = system_no(systems, system_id)?;
+        found.rows.push((row_no(first.line_no, system_no), *row));
     }
     found.rows.sort_unstable_by_key(|(row_no, _)| *row_no);
     Ok(found)
+}
+
+/// Only the systems that were wanted were looked up.
+fn system_no(systems: &Dictionary, system: &SystemId) -> Result<u16> {
+    let number = systems.number_of(system.as_str()).and_then(|number| u16::try_from(number).ok());
+    let unknown = || Error::Inconsistent { what: format!("`{system}` was not wanted from this batch") };
+    number.ok_or_else(unknown)
 }

@@ -8,7 +8,8 @@ use proto::{
 
 use super::PublicationHead;
 use super::account::{Account, Group, JobOutcome};
-use super::shared::{LINES, SharedLine, Systems};
+use super::dictionary::Dictionary;
+use super::shared::{LINES, SharedLine};
 use crate::error::{Doing, Error, Result};
 use crate::numbers::line_of;
 use crate::sqlite::Conn;
@@ -19,7 +20,7 @@ const ROWS: Insert<'static> = Insert {
     columns: &[
         "row_no",
         "prediction_id",
-        "model_no",
+        "model_id",
         "predicted_value",
         "half_points",
         "over_probability",
@@ -33,13 +34,6 @@ const ROWS: Insert<'static> = Insert {
     ],
     conflict: "",
     doing: "load the rows of a batch",
-};
-
-const MODELS: Insert<'static> = Insert {
-    table: "staged_models",
-    columns: &["model_no", "model_sha256"],
-    conflict: "",
-    doing: "load the models of a batch",
 };
 
 const OUTCOMES: Insert<'static> = Insert {
@@ -69,12 +63,10 @@ pub(super) const STARTED: Insert<'static> = Insert {
 };
 
 /// Forgets what an earlier publication left behind, and notes what this batch wanted.
-pub(super) async fn begin(conn: &mut Conn, wanted: &[(Market, SystemId)], systems: &Systems) -> Result<()> {
-    // Names always can be written.
-    let list = |list: serde_json::Result<String>| list.unwrap_or_default();
+pub(super) async fn begin(conn: &mut Conn, wanted: &[(Market, SystemId)]) -> Result<()> {
     sqlx::query(include_str!("../../sql/begin_staging.sql"))
-        .bind(list(serde_json::to_string(wanted)))
-        .bind(list(serde_json::to_string(&systems.all())))
+        // Names always can be written.
+        .bind(serde_json::to_string(wanted).unwrap_or_default())
         .execute(conn)
         .await
         .doing("prepare the temporary tables")?;
@@ -85,41 +77,10 @@ pub(super) fn lines(lines: &[SharedLine<'_>]) -> impl Iterator<Item = Result<Sta
     bulk::statements(&LINES, lines, |line, cells| line.write(cells))
 }
 
-/// Numbers of the models that answered for a batch, in the order in which they are met.
-#[derive(Debug, Default)]
-pub(super) struct Models {
-    known: HashMap<String, i64>,
-}
-
-impl Models {
-    /// Gives a number to every model of these rows; answers those that had none.
-    pub(super) fn meet<'r>(&mut self, rows: &[(i64, &'r PredictionRow)]) -> Vec<(i64, &'r str)> {
-        let mut new = Vec::new();
-        for (_, row) in rows {
-            if !self.known.contains_key(&row.model_sha256) {
-                let model_no = self.known.len() as i64;
-                self.known.insert(row.model_sha256.clone(), model_no);
-                new.push((model_no, row.model_sha256.as_str()));
-            }
-        }
-        new
-    }
-
-    fn number_of(&self, row: &PredictionRow) -> Option<i64> {
-        self.known.get(&row.model_sha256).copied()
-    }
-}
-
-pub(super) fn models(new: &[(i64, &str)]) -> impl Iterator<Item = Result<Statement>> {
-    bulk::statements(&MODELS, new, |(model_no, sha256), cells| {
-        cells.int(*model_no).text(sha256);
-    })
-}
-
 pub(super) fn rows<'r>(
     batch_id: &'r BatchId,
     generation: u64,
-    models: &'r Models,
+    models: &'r Dictionary,
     rows: &'r [(i64, &'r PredictionRow)],
 ) -> impl Iterator<Item = Result<Statement>> + 'r {
     // Rows of a line stand together.
@@ -130,7 +91,7 @@ pub(super) fn rows<'r>(
         let new = || (line_no, PredictionIds::of(batch_id, generation, &row.key));
         let (_, ids) = newest.get_or_insert_with(new);
         cells.int(*row_no).text(ids.of_system(&row.key.system_id));
-        cells.opt_int(models.number_of(row)).real(row.predicted_value);
+        cells.opt_int(models.number_of(&row.model_sha256)).real(row.predicted_value);
         cells.int(row.basis.line.half_points().into()).opt_real(row.over_probability);
         cells.opt_real(row.over_expected_value).opt_real(row.under_expected_value);
         cells.opt_text(row.over_fair_price.as_ref()).real(row.line_margin).text(row.recommendation);

@@ -25,25 +25,11 @@ CREATE TEMP TABLE staged_lines (
     UNIQUE (game_id, player_lookup, market)
 );
 
--- The models that answered, with their numbers in the file once they have one.
-CREATE TEMP TABLE staged_models (
-    model_no INTEGER PRIMARY KEY,
-    model_sha256 TEXT NOT NULL,
-    model_id INTEGER
-);
-
--- The systems that were wanted, with their numbers in the file once they have one.
-CREATE TEMP TABLE staged_systems (
-    system_no INTEGER PRIMARY KEY,
-    system_id TEXT NOT NULL UNIQUE,
-    published_no INTEGER UNIQUE
-);
-
 -- A row's number is 65536 times its line's plus its system's: appending by one number costs half of what a pair does.
 CREATE TEMP TABLE staged_rows (
     row_no INTEGER PRIMARY KEY,
     prediction_id TEXT NOT NULL,
-    model_no INTEGER NOT NULL,
+    model_id INTEGER NOT NULL,
     predicted_value REAL NOT NULL,
     half_points INTEGER NOT NULL,
     over_probability REAL,

@@ -100,6 +100,7 @@ conformance! {
         a_lost_batch_can_be_ended_without_jobs,
         rows_without_a_job_are_refused,
         pages_are_one_publication,
+        health_is_judged_by_what_stays,
         predictions_are_read_in_pages,
         receipts_add_up,
     }

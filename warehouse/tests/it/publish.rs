@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proto::verdict::{Health, HealthLevel, VerdictReason};
 use proto::{BatchId, Code, EndState, GameStatus, Market, RunMode, Slate};
 use protocol::CloseReason;
-use warehouse::{Error, IngestBatch, PredictionFilter, PublishRequest, Warehouse};
+use warehouse::{Error, IngestBatch, PredictionFilter, PublishRequest, Staying, Warehouse};
 
 use crate::fixtures::*;
 
@@ -342,9 +342,34 @@ pub(crate) async fn pages_are_one_publication(warehouse: Warehouse) {
     let mut pages = warehouse.begin_publication(whole.head.clone()).await.unwrap();
     pages.add(&whole.rows[..2], &whole.outcomes[..1]).await.unwrap();
     pages.add(&whole.rows[2..], &whole.outcomes[1..]).await.unwrap();
-    let end = pages.settle(&whole.closing, whole.run_mode, || None, whole.now).await.unwrap();
+    let end = pages.settle(&whole.closing, whole.run_mode, |_| None, whole.now).await.unwrap();
     assert_eq!((end.receipt.published, end.receipt.jobs.predicted), (4, 2));
     assert_eq!(active(&warehouse).await, ["a alpha 22", "a beta 22", "b alpha 19", "b beta 19"]);
+}
+
+pub(crate) async fn health_is_judged_by_what_stays(warehouse: Warehouse) {
+    run(&warehouse, 1, &BOTH).await;
+    let judged = async |second: i64, jobs: &[Ended<'_>], reason: CloseReason| -> (Vec<String>, bool) {
+        register(&warehouse, second).await;
+        let mut request = request(second, jobs);
+        request.rows.retain(|row| row.key.system_id == system("beta"));
+        let mut publication = warehouse.begin_publication(request.head).await.unwrap();
+        publication.add(&request.rows, &request.outcomes).await.unwrap();
+        let mut seen = None;
+        let look = |staying| {
+            seen = Some(staying);
+            None
+        };
+        publication.settle(&closing(reason), request.run_mode, look, request.now).await.unwrap();
+        let Staying { rows, is_published } = seen.unwrap();
+        (rows.iter().map(|row| format!("{} {}", row.key.player, row.key.system_id)).collect(), is_published)
+    };
+    let again = [("a", G1, Code::Predicted, 22.0)];
+    let (staying, is_published) = judged(2, &again, CloseReason::AllDone).await;
+    assert_eq!((staying, is_published), (["a alpha", "b alpha", "b beta"].map(str::to_owned).into(), true));
+    // What is thrown away leaves the slate as it was.
+    let (staying, is_published) = judged(3, &again, CloseReason::Reset).await;
+    assert_eq!((staying.len(), is_published), (4, false));
 }
 
 pub(crate) async fn predictions_are_read_in_pages(warehouse: Warehouse) {

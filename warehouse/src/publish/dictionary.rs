@@ -1,0 +1,78 @@
+//! Numbers of what rows refer to by number: the systems and the models that ever answered.
+//!
+//! A name is given its number when it is first met, before the verdict and outside of its transaction, so that rows are staged
+//! as they will be stored. A number that no row came to use says nothing and harms nobody.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::error::{Doing, Result};
+use crate::history::{Args, fetch};
+use crate::sqlite::Conn;
+
+/// Names of one kind with their numbers, as far as they were asked for.
+#[derive(Debug)]
+pub(super) struct Dictionary {
+    table: &'static str,
+    read: &'static str,
+    add: &'static str,
+    known: HashMap<String, i64>,
+}
+
+impl Dictionary {
+    /// Of system ids; they are less than 65536.
+    pub(super) fn of_systems() -> Self {
+        Self {
+            table: "prediction_systems",
+            read: include_str!("../../sql/system_numbers.sql"),
+            add: include_str!("../../sql/add_systems.sql"),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Of the sha256 of models.
+    pub(super) fn of_models() -> Self {
+        Self {
+            table: "prediction_models",
+            read: include_str!("../../sql/model_numbers.sql"),
+            add: include_str!("../../sql/add_models.sql"),
+            known: HashMap::new(),
+        }
+    }
+
+    pub(super) fn number_of(&self, name: &str) -> Option<i64> {
+        self.known.get(name).copied()
+    }
+
+    /// Those of `names` that have to be learned.
+    pub(super) fn unknown<'n>(&self, names: impl Iterator<Item = &'n str>) -> BTreeSet<&'n str> {
+        names.filter(|name| !self.known.contains_key(*name)).collect()
+    }
+
+    /// Learns numbers; names that have none are given the next ones.
+    pub(super) async fn learn(&mut self, conn: &mut Conn, names: &BTreeSet<&str>) -> Result<()> {
+        self.look_up(conn, names).await?;
+        let new = self.unknown(names.iter().copied());
+        if new.is_empty() {
+            return Ok(());
+        }
+        sqlx::query(self.add)
+            .bind(listed(&new))
+            .execute(&mut *conn)
+            .await
+            .doing("number the models and systems of a batch")?;
+        self.look_up(conn, &new).await
+    }
+
+    async fn look_up(&mut self, conn: &mut Conn, names: &BTreeSet<&str>) -> Result<()> {
+        let doing = "read the numbers of models and systems";
+        let args = Args::default().with(listed(names));
+        let found = fetch(conn, self.read, args, self.table, doing, |r| Ok((r.text()?, r.int()?))).await?;
+        self.known.extend(found);
+        Ok(())
+    }
+}
+
+/// As the statements take them. Texts always can be written.
+fn listed(names: &BTreeSet<&str>) -> String {
+    serde_json::to_string(names).unwrap_or_default()
+}
