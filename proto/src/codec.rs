@@ -76,12 +76,34 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     text
 }
 
-/// Appends bytes in lower-case hexadecimal. Hashes and feature values are written by the ten thousand, so without a formatter.
+/// Appends bytes in lower-case hexadecimal. Hashes and feature values are written by the ten thousand, so without a formatter
+/// and a piece at a time.
 pub fn push_hex(text: &mut String, bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    const PIECE: usize = 32;
+    for piece in bytes.chunks(PIECE) {
+        let mut digits = [0; 2 * PIECE];
+        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(piece) {
+            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+        }
+        // Digits are ASCII.
+        text.push_str(str::from_utf8(&digits[..2 * piece.len()]).unwrap_or_default());
+    }
+}
+
+/// sha256 of texts that begin alike: what they share is hashed once.
+#[derive(Debug, Clone)]
+pub struct SharedBeginning(Sha256);
+
+impl SharedBeginning {
+    /// For texts that begin with `text`.
+    pub fn new(text: &str) -> Self {
+        Self(Sha256::new_with_prefix(text))
+    }
+
+    /// The hash of the beginning and `rest`, in lower-case hexadecimal.
+    pub fn sha256_hex(&self, rest: &str) -> String {
+        hex(&self.0.clone().chain_update(rest).finalize())
     }
 }
 

@@ -10,20 +10,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use proto::codec::{push_hex, sha256_hex};
-use proto::{Job, Market, ModelPin, Price, Quote, SystemId};
+use proto::codec::{SharedBeginning, push_hex};
+use proto::{Feature, FeatureSource, Job, Market, ModelPin, Price, Quote, SystemId};
 
 use crate::contract;
 use crate::quality;
 
-/// Fingerprints of the jobs of one batch. What the jobs share, the rows wanted and the models pinned for them, is put into
-/// words once.
+/// Fingerprints of the jobs of one batch. What the jobs share, the rows wanted, the models pinned for them and the policy, is
+/// put into words and hashed once.
 #[derive(Debug)]
 pub struct Fingerprints<'a> {
     markets: &'a [Market],
-    wanted: String,
-    models: String,
-    policy_text: &'a str,
+    shared: SharedBeginning,
 }
 
 impl<'a> Fingerprints<'a> {
@@ -35,36 +33,24 @@ impl<'a> Fingerprints<'a> {
         markets: &'a [Market],
         wanted: &[(Market, SystemId)],
         pins: &[ModelPin],
-        policy_text: &'a str,
+        policy_text: &str,
     ) -> Self {
-        let (mut rows, mut models) = (String::new(), String::new());
-        for market in markets.iter().collect::<BTreeSet<_>>() {
-            line(&mut rows, "market", market);
-        }
-        for (market, system) in wanted.iter().collect::<BTreeSet<_>>() {
-            line(&mut rows, "wanted", format_args!("{market}|{system}"));
-        }
-        let is_ours = |pin: &&ModelPin| wanted.iter().any(|(m, s)| *m == pin.market && *s == pin.system_id);
-        for pin in pins.iter().filter(is_ours).collect::<BTreeSet<_>>() {
-            line(&mut models, "model", format_args!("{}|{}|{}", pin.system_id, pin.market, pin.sha256));
-        }
-        Self { markets, wanted: rows, models, policy_text }
+        Self { markets, shared: SharedBeginning::new(&shared_text(markets, wanted, pins, policy_text)) }
     }
 
     /// The fingerprint of a job's inputs, hexadecimal; `inputs_sha256` of the job itself is not looked at.
     pub fn of(&self, job: &Job) -> String {
-        sha256_hex(self.canonical_text(job).as_bytes())
+        self.shared.sha256_hex(&self.own_text(job))
     }
 
-    /// One line for each fact, sets sorted.
-    fn canonical_text(&self, job: &Job) -> String {
-        let mut text = String::with_capacity(8192);
+    /// One line for each fact of a job, sets sorted.
+    fn own_text(&self, job: &Job) -> String {
+        let mut text = String::with_capacity(4096);
         line(&mut text, "job", &job.id);
         line(&mut text, "tip_off", job.tip_off);
         line(&mut text, "game_status", job.game_status);
         line(&mut text, "injury", job.injury);
         line(&mut text, "resolved", job.player_resolved);
-        text.push_str(&self.wanted);
         let counts = |q: &&Quote| q.is_main && self.markets.contains(&q.market);
         let mut quotes: Vec<String> = job.quotes.iter().filter(counts).map(quote_text).collect();
         quotes.sort_unstable();
@@ -72,11 +58,31 @@ impl<'a> Fingerprints<'a> {
         for quote in quotes {
             line(&mut text, "quote", quote);
         }
-        text.push_str(&self.models);
         features_text(&mut text, job);
-        line(&mut text, "policy", self.policy_text);
         text
     }
+}
+
+/// One line for each fact that the jobs share, sets sorted.
+fn shared_text(
+    markets: &[Market],
+    wanted: &[(Market, SystemId)],
+    pins: &[ModelPin],
+    policy_text: &str,
+) -> String {
+    let mut text = String::new();
+    for market in markets.iter().collect::<BTreeSet<_>>() {
+        line(&mut text, "market", market);
+    }
+    for (market, system) in wanted.iter().collect::<BTreeSet<_>>() {
+        line(&mut text, "wanted", format_args!("{market}|{system}"));
+    }
+    let is_ours = |pin: &&ModelPin| wanted.iter().any(|(m, s)| *m == pin.market && *s == pin.system_id);
+    for pin in pins.iter().filter(is_ours).collect::<BTreeSet<_>>() {
+        line(&mut text, "model", format_args!("{}|{}|{}", pin.system_id, pin.market, pin.sha256));
+    }
+    line(&mut text, "policy", policy_text);
+    text
 }
 
 /// What a book offers. Its source decides nothing but is shown in the row, so it counts.
@@ -93,17 +99,13 @@ fn features_text(text: &mut String, job: &Job) {
         return;
     };
     line(text, "contract", &vector.contract_version);
+    text.push_str("features=");
     for feature in &vector.features {
-        // Bits, not digits; every NaN is the same NaN, and -0 is 0.
-        let bits = if feature.value.is_nan() { f64::NAN.to_bits() } else { (feature.value + 0.0).to_bits() };
-        let defaulted = if feature.defaulted { "true" } else { "false" };
-        // A slate has forty thousand of these lines, so they are put together without a formatter.
-        text.push_str("feature=");
-        push_hex(text, &bits.to_be_bytes());
-        for part in ["|", feature.source.as_str(), "|", defaulted, "\n"] {
-            text.push_str(part);
-        }
+        // A slate has forty thousand of them, so they are put together without a formatter, and shortly.
+        push_hex(text, &bits_of(feature).to_be_bytes());
+        text.push(letter_of(feature));
     }
+    text.push('\n');
     let is_fresh = match (job.features_built_at, job.inputs_ingested_at) {
         (Some(built), Some(ingested)) => ingested <= built,
         _ => false,
@@ -112,6 +114,24 @@ fn features_text(text: &mut String, job: &Job) {
     let quality = quality::of_read(contract(), vector, |_| false);
     line(text, "fresh", is_fresh);
     line(text, "good_enough", quality.score >= quality::threshold(job.run_mode));
+}
+
+/// Bits, not digits; every NaN is the same NaN, and -0 is 0.
+fn bits_of(feature: &Feature) -> u64 {
+    if feature.value.is_nan() { f64::NAN.to_bits() } else { (feature.value + 0.0).to_bits() }
+}
+
+/// Where a value comes from, small when it is a real one and large when it is a default. No hexadecimal digit.
+fn letter_of(feature: &Feature) -> char {
+    let small = match feature.source {
+        FeatureSource::Facts => 'g',
+        FeatureSource::Calculated => 'h',
+        FeatureSource::Odds => 'i',
+        FeatureSource::OpponentHistory => 'j',
+        FeatureSource::Default => 'k',
+        FeatureSource::Missing => 'l',
+    };
+    if feature.defaulted { small.to_ascii_uppercase() } else { small }
 }
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
@@ -124,7 +144,8 @@ mod tests {
     #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
     use jiff::{SignedDuration, Timestamp};
     use proptest::prelude::*;
-    use proto::{Feature, FeatureSource, GameStatus, InjuryStatus, RunMode};
+    use proto::codec::sha256_hex;
+    use proto::{GameStatus, InjuryStatus, RunMode};
 
     use super::*;
     use crate::gate::samples::{job, vector};
@@ -232,8 +253,10 @@ mod tests {
     #[test]
     fn the_text_of_a_sample_is_pinned() {
         let (job, pins) = (job(), [pin("sys_a", "aa")]);
-        let fingerprints = Fingerprints::new(&job.markets, &job.wanted, &pins, "policy");
-        insta::assert_snapshot!(fingerprints.canonical_text(&job));
+        let shared = shared_text(&job.markets, &job.wanted, &pins, "policy");
+        let own = Fingerprints::new(&job.markets, &job.wanted, &pins, "policy").own_text(&job);
+        insta::assert_snapshot!(format!("{shared}{own}"));
+        assert_eq!(inputs_sha256(&job, &pins, "policy"), sha256_hex(format!("{shared}{own}").as_bytes()));
     }
 
     proptest! {

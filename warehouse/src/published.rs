@@ -92,8 +92,10 @@ pub(crate) async fn page(conn: &mut Conn, filter: &PredictionFilter) -> Result<P
     said.truncate(limit as usize);
     let lines = lines_of(conn, &said).await?;
     let names = Names::read(conn).await?;
-    let rows: Vec<StoredPrediction> =
-        said.into_iter().map(|said| put_together(said, &lines, &names)).collect::<Result<_>>()?;
+    let mut rows = Vec::with_capacity(said.len());
+    for said in said {
+        rows.push(put_together(said, &lines, &names)?);
+    }
     let next = rows.last().filter(|_| more).map(cursor);
     Ok(PredictionPage { rows, next })
 }
@@ -144,8 +146,7 @@ fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
         query.push_bind(market.to_owned()).push(", ").push_bind(system.to_owned()).push(", ");
         query.push_bind(generation).push(")");
     }
-    // A game id begins with its date, so this is the order of the game ids, and for one slate that of the keys: only the
-    // names of a key's systems are left to sort.
+    // A game id begins with its date, so this is the order of the game ids, and for one slate that of the keys.
     query.push(" ORDER BY k.game_date, k.game_id, k.player_lookup, k.market, y.system_id, a.generation");
     Ok(query)
 }
