@@ -7,15 +7,15 @@
 
 mod outcome;
 
-use sha2::{Digest, Sha256};
+use sha2::Digest;
 
 pub use self::outcome::{decode_outcome, encode_outcome, outcome_digest};
-use crate::Job;
+use crate::{Job, Sha256};
 
 /// Format number of the records this build writes. 2: rows carry a probability and what it is worth. 3: names of closed
 /// sets, games, lines and instants are numbers. 4: what the rows of an outcome share stands once, the clock at the end.
-/// 5: so does what quotes share and whose the rows are; hashes are bytes.
-pub const FORMAT: u8 = 5;
+/// 5: so does what quotes share and whose the rows are; hashes are bytes. 6: those of rows are nothing else.
+pub const FORMAT: u8 = 6;
 
 /// What most records take: with it, writing one asks for memory once.
 const RECORD_BYTES: usize = 2048;
@@ -67,7 +67,7 @@ pub fn decode_job(bytes: &[u8]) -> Result<Job, CodecError> {
 
 /// sha256 in lower-case hexadecimal.
 pub fn sha256_hex(bytes: &[u8]) -> String {
-    hex(&Sha256::digest(bytes))
+    Sha256::of(bytes).to_string()
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
@@ -79,41 +79,36 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 /// Appends bytes in lower-case hexadecimal. Hashes and feature values are written by the ten thousand, so without a formatter
 /// and a piece at a time.
 pub fn push_hex(text: &mut String, bytes: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    const PIECE: usize = 32;
-    for piece in bytes.chunks(PIECE) {
-        let mut digits = [0; 2 * PIECE];
-        for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(piece) {
-            *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-        }
-        // Digits are ASCII.
-        text.push_str(str::from_utf8(&digits[..2 * piece.len()]).unwrap_or_default());
+    for piece in bytes.chunks(HEX_PIECE) {
+        text.push_str(hex_of(piece, &mut [0; 2 * HEX_PIECE]));
     }
+}
+
+/// Bytes whose digits are put together at a time: a hash.
+pub(crate) const HEX_PIECE: usize = 32;
+
+/// The digits of at most [`HEX_PIECE`] bytes.
+pub(crate) fn hex_of<'d>(piece: &[u8], digits: &'d mut [u8; 2 * HEX_PIECE]) -> &'d str {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (pair, byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(piece) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    // Digits are ASCII.
+    str::from_utf8(&digits[..2 * piece.len().min(HEX_PIECE)]).unwrap_or_default()
 }
 
 /// sha256 of texts that begin alike: what they share is hashed once.
 #[derive(Debug, Clone)]
-pub struct SharedBeginning(Sha256);
+pub struct SharedBeginning(sha2::Sha256);
 
 impl SharedBeginning {
     /// For texts that begin with `text`.
     pub fn new(text: &str) -> Self {
-        Self(Sha256::new_with_prefix(text))
+        Self(sha2::Sha256::new_with_prefix(text))
     }
 
     /// The hash of the beginning and `rest`, in lower-case hexadecimal.
     pub fn sha256_hex(&self, rest: &str) -> String {
         hex(&self.0.clone().chain_update(rest).finalize())
     }
-}
-
-/// sha256 over texts in sorted order, one a line: the same set has the same hash in any order.
-pub fn sha256_of_sorted<S: AsRef<str>>(mut texts: Vec<S>) -> String {
-    texts.sort_by(|a, b| a.as_ref().cmp(b.as_ref()));
-    let mut hash = Sha256::new();
-    for text in &texts {
-        hash.update(text.as_ref().as_bytes());
-        hash.update(b"\n");
-    }
-    hex(&hash.finalize())
 }

@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-const BYTES: usize = 32;
+use crate::Sha256;
 
 #[derive(Serialize, Deserialize)]
 enum Compact<T> {
-    Sha256([u8; BYTES]),
+    Sha256(Sha256),
     Text(T),
 }
 
@@ -17,7 +17,7 @@ pub(crate) fn serialize<S: Serializer>(text: &impl AsRef<str>, s: S) -> Result<S
     if s.is_human_readable() {
         return text.serialize(s);
     }
-    bytes_of(text).map_or(Compact::Text(text), Compact::Sha256).serialize(s)
+    text.parse().map_or(Compact::Text(text), Compact::Sha256).serialize(s)
 }
 
 /// The inverse of [`serialize`].
@@ -25,28 +25,11 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: From<String>>(d: D) -> R
     let text = match d.is_human_readable() {
         true => String::deserialize(d)?,
         false => match Compact::<String>::deserialize(d)? {
-            Compact::Sha256(bytes) => crate::codec::hex(&bytes),
+            Compact::Sha256(hash) => hash.to_string(),
             Compact::Text(text) => text,
         },
     };
     Ok(text.into())
-}
-
-fn bytes_of(text: &str) -> Option<[u8; BYTES]> {
-    let digit = |of: u8| match of {
-        b'0'..=b'9' => Some(of - b'0'),
-        b'a'..=b'f' => Some(of - b'a' + 10),
-        _ => None,
-    };
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let mut bytes = [0; BYTES];
-    if pairs.len() != BYTES || !rest.is_empty() {
-        return None;
-    }
-    for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::text::named_enum;
-use crate::{BatchId, GameKey, Line, Market, PlayerLookup, Price, SystemId, Text};
+use crate::{BatchId, GameKey, Line, Market, PlayerLookup, Price, Sha256, SystemId, Text};
 
 named_enum! {
     /// What a row recommends (domain.md 3.5; one rule here, upstream had five).
@@ -113,7 +113,7 @@ pub struct PredictionRow {
     /// What it shares with the rows of the other systems.
     pub basis: Arc<Basis>,
     /// The model that answered.
-    pub model_sha256: String,
+    pub model_sha256: Sha256,
     /// The answer, in units of the market.
     pub predicted_value: f64,
     /// The model's calibrated probability of the over at this line; none for a model that has no calibration.
@@ -131,7 +131,7 @@ pub struct PredictionRow {
     /// True when the model's training window reaches the game's date or later.
     pub in_sample: bool,
     /// Everything above except the clock, hashed when the row is built; the receipt hashes these.
-    pub row_sha256: String,
+    pub row_sha256: Sha256,
 }
 
 impl PredictionRow {
@@ -154,7 +154,7 @@ impl PredictionRow {
     /// Fills [`PredictionRow::row_sha256`]; call it last.
     #[must_use]
     pub fn sealed(mut self) -> Self {
-        self.row_sha256 = crate::codec::sha256_hex(self.hashed_text().as_bytes());
+        self.row_sha256 = Sha256::of(self.hashed_text().as_bytes());
         self
     }
 

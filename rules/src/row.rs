@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use proto::{Basis, Code, CodeNote, Job, JobId, Market, PredictionRow, RowKey, SystemId};
+use proto::{Basis, Code, CodeNote, Job, JobId, Market, PredictionRow, RowKey, Sha256, SystemId};
 
 use crate::gate::row_note;
 use crate::lines::ChosenLine;
@@ -89,7 +89,7 @@ pub struct RowInputs<'a> {
     /// The market it answered for.
     pub market: &'a Market,
     /// The model's hash, as pinned.
-    pub model_sha256: &'a str,
+    pub model_sha256: Sha256,
     /// The answer.
     pub predicted: f64,
     /// The line it is compared with and the inputs it is made from, by [`basis()`].
@@ -118,7 +118,7 @@ pub fn build(inputs: &RowInputs<'_>) -> Result<PredictionRow, RowRefusal> {
             system_id: (*system_id).clone(),
         },
         basis: Arc::clone(basis),
-        model_sha256: inputs.model_sha256.to_owned(),
+        model_sha256: inputs.model_sha256,
         predicted_value: *predicted,
         over_probability: inputs.over_probability.filter(|_| worth.is_some()),
         over_expected_value: worth.as_ref().map(|worth| worth.over_expected_value),
@@ -127,7 +127,7 @@ pub fn build(inputs: &RowInputs<'_>) -> Result<PredictionRow, RowRefusal> {
         line_margin,
         recommendation,
         in_sample: inputs.in_sample,
-        row_sha256: String::new(),
+        row_sha256: Sha256::default(),
     };
     Ok(row.sealed())
 }
@@ -179,7 +179,7 @@ mod tests {
             job: &job().id,
             system_id: &"sys_a".parse().unwrap(),
             market: &Market::points(),
-            model_sha256: "m",
+            model_sha256: Sha256::of(b"m"),
             predicted,
             basis: &basis_of(&chosen)?,
             over_probability: Some(0.55),
@@ -195,7 +195,7 @@ mod tests {
         let basis = &row.basis;
         assert_eq!((basis.book.as_str(), basis.was_line_fallback), ("fanduel", true));
         assert_eq!((basis.line_source.as_str(), basis.line_source_api.as_str()), ("ACTUAL_PROP", "odds_api"));
-        assert_eq!((basis.line_minutes_before_game, row.row_sha256.len()), (90, 64));
+        assert_eq!((basis.line_minutes_before_game, row.clone().sealed().row_sha256), (90, row.row_sha256));
         assert_eq!((basis.over_price.as_str(), basis.under_price.as_str()), ("-110", "-112"));
     }
 

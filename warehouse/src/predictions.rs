@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use proto::{
     BatchId, CodeNote, GameKey, JobId, Line, Market, OutcomeKind, PlayerLookup, Recommendation, RowKey,
-    RunMode, Slate, Sport, SystemId, Text,
+    RunMode, Sha256, Slate, Sport, SystemId, Text,
 };
 use uuid::Uuid;
 
@@ -61,7 +61,7 @@ pub struct StoredPrediction {
     pub in_sample: bool,
     pub as_of: Timestamp,
     pub predicted_at: Timestamp,
-    pub row_sha256: String,
+    pub row_sha256: Sha256,
     pub is_active: bool,
     pub invalidation_reason: Option<String>,
     pub invalidated_at: Option<Timestamp>,
@@ -114,7 +114,7 @@ pub struct ActiveRow {
     pub in_sample: bool,
     pub feature_quality_score: f64,
     pub default_feature_count: u32,
-    pub row_sha256: String,
+    pub row_sha256: Sha256,
 }
 
 /// A stored outcome with what became of the job's rows.
@@ -176,7 +176,7 @@ pub(crate) fn active_row(r: &mut Reader<'_>) -> Result<ActiveRow> {
         in_sample: r.flag()?,
         feature_quality_score: r.real()?,
         default_feature_count: r.narrow()?,
-        row_sha256: r.text()?,
+        row_sha256: Sha256::from_bytes(r.bytes()?),
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use proto::{BatchId, GameKey, Market, PlayerLookup, Recommendation, RunMode, Sport, SystemId, Text};
+use proto::{BatchId, GameKey, Market, PlayerLookup, Recommendation, RunMode, Sha256, Sport, SystemId, Text};
 use sqlx::{QueryBuilder, Sqlite};
 use uuid::Uuid;
 
@@ -32,7 +32,7 @@ struct Said {
     line_margin: f64,
     recommendation: Recommendation,
     in_sample: bool,
-    row_sha256: String,
+    row_sha256: Sha256,
     fate: Fate,
 }
 
@@ -154,7 +154,7 @@ fn select(filter: &PredictionFilter) -> Result<QueryBuilder<Sqlite>> {
 fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
     Ok(Said {
         row_no: r.int()?,
-        prediction_id: r.parsed()?,
+        prediction_id: Uuid::from_bytes(r.bytes()?),
         model_id: r.int()?,
         predicted_value: r.real()?,
         over_probability: r.opt_real()?,
@@ -164,14 +164,14 @@ fn one_said(r: &mut Reader<'_>, active_only: bool) -> Result<Said> {
         line_margin: r.real()?,
         recommendation: r.parsed()?,
         in_sample: r.flag()?,
-        row_sha256: r.text()?,
+        row_sha256: Sha256::from_bytes(r.bytes()?),
         fate: match active_only {
             true => Fate::ACTIVE,
             false => Fate {
                 is_active: r.flag()?,
                 invalidation_reason: r.opt_text()?,
                 invalidated_at: r.opt_instant()?,
-                superseded_by: r.opt_parsed()?,
+                superseded_by: r.opt_bytes()?.map(Uuid::from_bytes),
                 superseded_at: r.opt_instant()?,
             },
         },

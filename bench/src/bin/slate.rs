@@ -16,7 +16,7 @@ use pipeline::simulate::{self, SimOptions};
 use proto::league_time::league_date;
 use proto::{
     Basis, BatchId, Code, JobId, Market, OpenerToken, PredictionRow, Price, Recommendation, RowKey, RunMode,
-    Slate, SystemId,
+    Sha256, Slate, SystemId,
 };
 use protocol::{CloseReason, Closing, Mode};
 use warehouse::{
@@ -153,7 +153,7 @@ fn invented(inputs: &SlateInputs, systems: usize, now: Timestamp) -> Result<Stag
                     system_id: system.clone(),
                 },
                 basis: Arc::clone(&basis),
-                model_sha256: "m".repeat(64),
+                model_sha256: Sha256::of(b"m"),
                 predicted_value: value,
                 over_probability: Some(0.55),
                 over_expected_value: Some(0.05),
@@ -162,7 +162,7 @@ fn invented(inputs: &SlateInputs, systems: usize, now: Timestamp) -> Result<Stag
                 line_margin: value - quote.line.points(),
                 recommendation: if n >= 10 { Recommendation::Over } else { Recommendation::Pass },
                 in_sample: false,
-                row_sha256: String::new(),
+                row_sha256: Sha256::default(),
             };
             rows.push(row.sealed());
         }

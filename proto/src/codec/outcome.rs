@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{CodecError, decode, encode, sha256_hex};
 use crate::{
     Basis, Code, CodeNote, GameKey, Market, Outcome, PlayerLookup, PredictionRow, Price, Recommendation,
-    RowKey, SystemId,
+    RowKey, Sha256, SystemId,
 };
 
 /// Seconds and nanoseconds, little-endian.
@@ -43,8 +43,7 @@ struct RowRecord<'a> {
     /// Place among what is shared.
     shared: u32,
     system_id: Cow<'a, SystemId>,
-    #[serde(with = "crate::hash")]
-    model_sha256: Cow<'a, str>,
+    model_sha256: Sha256,
     predicted_value: f64,
     over_probability: Option<f64>,
     over_expected_value: Option<f64>,
@@ -53,8 +52,7 @@ struct RowRecord<'a> {
     line_margin: f64,
     recommendation: Recommendation,
     in_sample: bool,
-    #[serde(with = "crate::hash")]
-    row_sha256: Cow<'a, str>,
+    row_sha256: Sha256,
 }
 
 /// An outcome with its rows as stored. Its rows were answered together, so it has one clock: the newest of theirs.
@@ -142,7 +140,7 @@ impl<'a> RowRecord<'a> {
         Self {
             shared,
             system_id: Cow::Borrowed(&row.key.system_id),
-            model_sha256: Cow::Borrowed(&row.model_sha256),
+            model_sha256: row.model_sha256,
             predicted_value: row.predicted_value,
             over_probability: row.over_probability,
             over_expected_value: row.over_expected_value,
@@ -151,7 +149,7 @@ impl<'a> RowRecord<'a> {
             line_margin: row.line_margin,
             recommendation: row.recommendation,
             in_sample: row.in_sample,
-            row_sha256: Cow::Borrowed(&row.row_sha256),
+            row_sha256: row.row_sha256,
         }
     }
 
@@ -164,7 +162,7 @@ impl<'a> RowRecord<'a> {
                 system_id: self.system_id.into_owned(),
             },
             basis,
-            model_sha256: self.model_sha256.into_owned(),
+            model_sha256: self.model_sha256,
             predicted_value: self.predicted_value,
             over_probability: self.over_probability,
             over_expected_value: self.over_expected_value,
@@ -173,7 +171,7 @@ impl<'a> RowRecord<'a> {
             line_margin: self.line_margin,
             recommendation: self.recommendation,
             in_sample: self.in_sample,
-            row_sha256: self.row_sha256.into_owned(),
+            row_sha256: self.row_sha256,
         }
     }
 }

@@ -12,7 +12,7 @@ use proto::codec::{
 };
 use proto::{
     Basis, Code, CodeNote, Feature, FeatureSource, FeatureVector, GameStatus, InjuryStatus, Job, Market,
-    Outcome, PredictionRow, Quote, Recommendation, RowKey, RunMode,
+    Outcome, PredictionRow, Quote, Recommendation, RowKey, RunMode, Sha256,
 };
 
 fn job() -> Job {
@@ -85,7 +85,7 @@ fn outcome() -> Outcome {
             system_id: system.parse().unwrap(),
         },
         basis: Arc::clone(&basis),
-        model_sha256: "cd".repeat(32),
+        model_sha256: Sha256::from_bytes([0xcd; 32]),
         predicted_value: value,
         over_probability: Some(0.55),
         over_expected_value: Some(0.05),
@@ -94,7 +94,7 @@ fn outcome() -> Outcome {
         line_margin: value - 20.0,
         recommendation: Recommendation::Over,
         in_sample: false,
-        row_sha256: String::new(),
+        row_sha256: Sha256::default(),
     };
     let rows = [row("catboost_v1", 22.25), row("lightgbm_v1", 23.5)];
     Outcome {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use proto::{Feature, FeatureSource, OutcomeKind, PredictionRow, Quote, RunMode};
+use proto::{Feature, FeatureSource, OutcomeKind, PredictionRow, Quote, RunMode, Sha256};
 
 use super::samples::{job, needs, vector};
 use super::*;
@@ -50,7 +50,7 @@ fn row(
                 job: &job.id,
                 system_id: system,
                 market,
-                model_sha256: "m",
+                model_sha256: Sha256::of(b"m"),
                 predicted: value,
                 basis: &basis,
                 over_probability: None,

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use proto::codec::sha256_of_sorted;
 use proto::league_time::league_date;
 use proto::verdict::{Carried, Health, VerdictReason};
-use proto::{Code, EndState, GameKey, Receipt, RowKey, RunMode, Verdict};
+use proto::{Code, EndState, GameKey, Receipt, RowKey, RunMode, Sha256, Verdict};
 use protocol::Closing;
 use protocol::verdict::{VerdictInput, decide};
 
@@ -69,27 +68,24 @@ impl Stays {
 struct Active {
     of_batch: u64,
     of_others: u64,
-    /// Hashes of the batch's rows, with a space between two.
-    ours: String,
-    theirs: String,
+    /// Hashes of the batch's rows, one behind the other.
+    ours: Vec<u8>,
+    theirs: Vec<u8>,
 }
 
 /// The hashes of a receipt.
 struct Hashes {
-    rows: String,
-    slate: String,
+    rows: Sha256,
+    slate: Sha256,
 }
 
 impl Active {
     fn hashes(&self) -> Hashes {
-        let rows = sha256_of_sorted(self.ours.split_ascii_whitespace().collect());
-        let slate = match self.of_others {
-            0 => rows.clone(),
-            _ => {
-                let both = [&*self.ours, &*self.theirs];
-                sha256_of_sorted(both.iter().flat_map(|text| text.split_ascii_whitespace()).collect())
-            }
-        };
+        let each =
+            |bytes: &[u8]| bytes.as_chunks().0.iter().copied().map(Sha256::from_bytes).collect::<Vec<_>>();
+        let (ours, theirs) = (each(&self.ours), each(&self.theirs));
+        let rows = Sha256::of_all(ours.clone());
+        let slate = if theirs.is_empty() { rows } else { Sha256::of_all([ours, theirs].concat()) };
         Hashes { rows, slate }
     }
 }
@@ -353,8 +349,8 @@ impl Ruling<'_> {
         let sql = include_str!("../sqlite/active_hashes.sql");
         let doing = "read back the active rows";
         let found = fetch(conn, sql, args, "predictions", doing, |r| {
-            let (of_batch, ours) = (r.narrow()?, r.opt_text()?.unwrap_or_default());
-            let (of_others, theirs) = (r.narrow()?, r.opt_text()?.unwrap_or_default());
+            let (of_batch, ours) = (r.narrow()?, r.blob()?);
+            let (of_others, theirs) = (r.narrow()?, r.blob()?);
             Ok(Active { of_batch, of_others, ours, theirs })
         })
         .await?;
@@ -386,8 +382,8 @@ impl Ruling<'_> {
             by_game: effect.by_game,
             by_line_source: effect.by_line_source,
             active: active.of_batch + active.of_others,
-            rows_sha256: hashes.rows,
-            slate_sha256: hashes.slate,
+            rows_sha256: hashes.rows.to_string(),
+            slate_sha256: hashes.slate.to_string(),
             health,
             decided_at: self.now,
         }

@@ -4,6 +4,11 @@
 //! as they will be stored. A number that no row came to use says nothing and harms nobody.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Display;
+use std::hash::Hash;
+use std::str::FromStr;
+
+use proto::{Sha256, SystemId};
 
 use crate::error::{Doing, Result};
 use crate::history::{Args, fetch};
@@ -11,14 +16,14 @@ use crate::sqlite::Conn;
 
 /// Names of one kind with their numbers, as far as they were asked for.
 #[derive(Debug)]
-pub(super) struct Dictionary {
+pub(super) struct Dictionary<N> {
     table: &'static str,
     read: &'static str,
     add: &'static str,
-    known: HashMap<String, i64>,
+    known: HashMap<N, i64>,
 }
 
-impl Dictionary {
+impl Dictionary<SystemId> {
     /// Of system ids; they are less than 65536.
     pub(super) fn of_systems() -> Self {
         Self {
@@ -28,7 +33,9 @@ impl Dictionary {
             known: HashMap::new(),
         }
     }
+}
 
+impl Dictionary<Sha256> {
     /// Of the sha256 of models.
     pub(super) fn of_models() -> Self {
         Self {
@@ -38,18 +45,23 @@ impl Dictionary {
             known: HashMap::new(),
         }
     }
+}
 
-    pub(super) fn number_of(&self, name: &str) -> Option<i64> {
+impl<N> Dictionary<N>
+where
+    N: Eq + Hash + Ord + Display + FromStr<Err: Display> + Send + Sync,
+{
+    pub(super) fn number_of(&self, name: &N) -> Option<i64> {
         self.known.get(name).copied()
     }
 
     /// Those of `names` that have to be learned.
-    pub(super) fn unknown<'n>(&self, names: impl Iterator<Item = &'n str>) -> BTreeSet<&'n str> {
+    pub(super) fn unknown<'n>(&self, names: impl Iterator<Item = &'n N>) -> BTreeSet<&'n N> {
         names.filter(|name| !self.known.contains_key(*name)).collect()
     }
 
     /// Learns numbers; names that have none are given the next ones.
-    pub(super) async fn learn(&mut self, conn: &mut Conn, names: &BTreeSet<&str>) -> Result<()> {
+    pub(super) async fn learn(&mut self, conn: &mut Conn, names: &BTreeSet<&N>) -> Result<()> {
         self.look_up(conn, names).await?;
         let new = self.unknown(names.iter().copied());
         if new.is_empty() {
@@ -63,16 +75,17 @@ impl Dictionary {
         self.look_up(conn, &new).await
     }
 
-    async fn look_up(&mut self, conn: &mut Conn, names: &BTreeSet<&str>) -> Result<()> {
+    async fn look_up(&mut self, conn: &mut Conn, names: &BTreeSet<&N>) -> Result<()> {
         let doing = "read the numbers of models and systems";
         let args = Args::default().with(listed(names));
-        let found = fetch(conn, self.read, args, self.table, doing, |r| Ok((r.text()?, r.int()?))).await?;
+        let found = fetch(conn, self.read, args, self.table, doing, |r| Ok((r.parsed()?, r.int()?))).await?;
         self.known.extend(found);
         Ok(())
     }
 }
 
 /// As the statements take them. Texts always can be written.
-fn listed(names: &BTreeSet<&str>) -> String {
-    serde_json::to_string(names).unwrap_or_default()
+fn listed(names: &BTreeSet<&impl Display>) -> String {
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    serde_json::to_string(&names).unwrap_or_default()
 }

@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use proto::verdict::Health;
-use proto::{BatchId, Market, PredictionRow, Receipt, RunMode, Slate, SystemId, Verdict};
+use proto::{BatchId, Market, PredictionRow, Receipt, RunMode, Sha256, Slate, SystemId, Verdict};
 use protocol::Closing;
 
 use self::account::Account;
@@ -100,8 +100,8 @@ pub struct Publication {
     account: Account,
     /// Lines loaded so far.
     lines: i64,
-    systems: Dictionary,
-    models: Dictionary,
+    systems: Dictionary<SystemId>,
+    models: Dictionary<Sha256>,
 }
 
 impl Warehouse {
@@ -110,7 +110,7 @@ impl Warehouse {
         let mut conn = self.store().writer().await?;
         stage::begin(&mut conn, &head.wanted).await?;
         let mut systems = Dictionary::of_systems();
-        let names = systems.unknown(head.wanted.iter().map(|(_, system)| system.as_str()));
+        let names = systems.unknown(head.wanted.iter().map(|(_, system)| system));
         systems.learn(&mut conn, &names).await?;
         // Row ids contain the generation; it never changes once given, and is compared again under the lock.
         let generation = batches::batch(&mut conn, &head.batch_id).await?.map_or(0, |batch| batch.generation);
@@ -150,7 +150,7 @@ impl Publication {
         let mut account = self.account.clone();
         let staged = stage::count(&mut account, &self.head, &self.wanted, &rows, &outcomes)?;
         let Numbered { lines, rows } = numbered(&rows, self.lines, &self.systems)?;
-        let new = self.models.unknown(rows.iter().map(|(_, row)| row.model_sha256.as_str()));
+        let new = self.models.unknown(rows.iter().map(|(_, row)| &row.model_sha256));
         if !new.is_empty() {
             self.models.learn(self.loader.landed().await?, &new).await?;
         }

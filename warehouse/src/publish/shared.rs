@@ -74,7 +74,7 @@ pub(super) struct Numbered<'a> {
 pub(super) fn numbered<'a>(
     rows: &[&'a PredictionRow],
     last: i64,
-    systems: &Dictionary,
+    systems: &Dictionary<SystemId>,
 ) -> Result<Numbered<'a>> {
     let mut found = Numbered { lines: Vec::new(), rows: Vec::with_capacity(rows.len()) };
     let mut places: HashMap<(GameKey, &PlayerLookup, &Market), usize> = HashMap::new();
@@ -103,8 +103,8 @@ pub(super) fn numbered<'a>(
 }
 
 /// Only the systems that were wanted were looked up.
-fn system_no(systems: &Dictionary, system: &SystemId) -> Result<u16> {
-    let number = systems.number_of(system.as_str()).and_then(|number| u16::try_from(number).ok());
+fn system_no(systems: &Dictionary<SystemId>, system: &SystemId) -> Result<u16> {
+    let number = systems.number_of(system).and_then(|number| u16::try_from(number).ok());
     let unknown = || Error::Inconsistent { what: format!("`{system}` was not wanted from this batch") };
     number.ok_or_else(unknown)
 }

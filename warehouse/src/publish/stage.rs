@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use proto::{
-    BatchId, GameKey, Market, OutcomeKind, PlayerLookup, PredictionIds, PredictionRow, RowKey, SystemId, Text,
+    BatchId, GameKey, Market, OutcomeKind, PlayerLookup, PredictionIds, PredictionRow, RowKey, Sha256,
+    SystemId, Text,
 };
 
 use super::PublicationHead;
@@ -80,7 +81,7 @@ pub(super) fn lines(lines: &[SharedLine<'_>]) -> impl Iterator<Item = Result<Sta
 pub(super) fn rows<'r>(
     batch_id: &'r BatchId,
     generation: u64,
-    models: &'r Dictionary,
+    models: &'r Dictionary<Sha256>,
     rows: &'r [(i64, &'r PredictionRow)],
 ) -> impl Iterator<Item = Result<Statement>> + 'r {
     // Rows of a line stand together.
@@ -90,12 +91,12 @@ pub(super) fn rows<'r>(
         newest.take_if(|(of, _)| *of != line_no);
         let new = || (line_no, PredictionIds::of(batch_id, generation, &row.key));
         let (_, ids) = newest.get_or_insert_with(new);
-        cells.int(*row_no).text(ids.of_system(&row.key.system_id));
+        cells.int(*row_no).bytes(ids.of_system(&row.key.system_id).as_bytes());
         cells.opt_int(models.number_of(&row.model_sha256)).real(row.predicted_value);
         cells.int(row.basis.line.half_points().into()).opt_real(row.over_probability);
         cells.opt_real(row.over_expected_value).opt_real(row.under_expected_value);
         cells.opt_text(row.over_fair_price.as_ref()).real(row.line_margin).text(row.recommendation);
-        cells.flag(row.in_sample).text(&row.row_sha256);
+        cells.flag(row.in_sample).bytes(row.row_sha256.as_bytes());
     })
 }
 

@@ -89,6 +89,11 @@ impl Cells {
         self.push(shared)
     }
 
+    /// A value that people read in another form.
+    pub(crate) fn bytes(&mut self, value: &[u8]) -> &mut Self {
+        self.push(value.to_vec())
+    }
+
     fn null(&mut self) -> &mut Self {
         self.push(None::<i64>)
     }

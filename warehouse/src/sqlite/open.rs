@@ -36,7 +36,7 @@ const STATEMENTS: usize = 256;
 /// Pages in the log after which a commit moves them into the file after all: 32 MiB.
 const LOG_PAGES: &str = "8192";
 
-const MIGRATIONS: [(i64, &str, &str); 7] = [
+const MIGRATIONS: [(i64, &str, &str); 8] = [
     (1, "tables", include_str!("../../migrations/sqlite/0001_tables.sql")),
     (2, "lines and runs", include_str!("../../migrations/sqlite/0002_lines_and_runs.sql")),
     (3, "names of reports", include_str!("../../migrations/sqlite/0003_names_of_reports.sql")),
@@ -44,6 +44,7 @@ const MIGRATIONS: [(i64, &str, &str); 7] = [
     (5, "predictions by number", include_str!("../../migrations/sqlite/0005_predictions_by_number.sql")),
     (6, "what a start looks up", include_str!("../../migrations/sqlite/0006_what_a_start_looks_up.sql")),
     (7, "rows by number", include_str!("../../migrations/sqlite/0007_rows_by_number.sql")),
+    (8, "hashes are bytes", include_str!("../../migrations/sqlite/0008_hashes_are_bytes.sql")),
 ];
 
 const STAGING: &str = include_str!("staging.sql");

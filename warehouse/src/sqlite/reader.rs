@@ -80,6 +80,27 @@ impl<'r> Reader<'r> {
         }
     }
 
+    /// So many bytes.
+    pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
+        let bytes: &[u8] = self.required()?;
+        bytes.try_into().map_err(|_| self.corrupt(format_args!("{} bytes instead of {N}", bytes.len())))
+    }
+
+    /// As many bytes as there are; none for no value.
+    pub(crate) fn blob(&mut self) -> Result<Vec<u8>> {
+        Ok(self.raw()?.unwrap_or_default())
+    }
+
+    pub(crate) fn opt_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>> {
+        match self.raw::<&[u8]>()? {
+            Some(bytes) => match bytes.try_into() {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(_) => Err(self.corrupt(format_args!("{} bytes instead of {N}", bytes.len()))),
+            },
+            None => Ok(None),
+        }
+    }
+
     pub(crate) fn date(&mut self) -> Result<Date> {
         self.parsed()
     }

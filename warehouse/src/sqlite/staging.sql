@@ -28,7 +28,7 @@ CREATE TEMP TABLE staged_lines (
 -- A row's number is 65536 times its line's plus its system's: appending by one number costs half of what a pair does.
 CREATE TEMP TABLE staged_rows (
     row_no INTEGER PRIMARY KEY,
-    prediction_id TEXT NOT NULL,
+    prediction_id BLOB NOT NULL,
     model_id INTEGER NOT NULL,
     predicted_value REAL NOT NULL,
     half_points INTEGER NOT NULL,
@@ -39,7 +39,7 @@ CREATE TEMP TABLE staged_rows (
     line_margin REAL NOT NULL,
     recommendation TEXT NOT NULL,
     in_sample BOOLEAN NOT NULL,
-    row_sha256 TEXT NOT NULL
+    row_sha256 BLOB NOT NULL
 );
 
 CREATE TEMP TABLE staged_outcomes (

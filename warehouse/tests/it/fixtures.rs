@@ -8,7 +8,7 @@ use proto::features::{FeatureCategory, FeatureContract, FeatureGrain, FeatureSpe
 use proto::tables::{GameRow, InjuryRow, LineRow, PlayerGameRow, SourceFileRow, TeamGameRow};
 use proto::{
     Basis, BatchId, Code, GameKey, GameStatus, InjuryStatus, JobId, Line, Market, OpenerToken, PlayerLookup,
-    PredictionRow, Recommendation, RowKey, RunMode, SeasonPhase, Slate, SystemId,
+    PredictionRow, Recommendation, RowKey, RunMode, SeasonPhase, Sha256, Slate, SystemId,
 };
 use protocol::{CloseReason, Closing};
 use tempfile::TempDir;
@@ -253,7 +253,7 @@ pub(crate) fn row(player: &str, game: &str, system_id: &str, value: f64) -> Pred
             system_id: system(system_id),
         },
         basis: Arc::new(basis),
-        model_sha256: "m".repeat(64),
+        model_sha256: Sha256::of(b"m"),
         predicted_value: value,
         over_probability: Some(0.55),
         over_expected_value: Some(0.05),
@@ -262,7 +262,7 @@ pub(crate) fn row(player: &str, game: &str, system_id: &str, value: f64) -> Pred
         line_margin: margin,
         recommendation,
         in_sample: false,
-        row_sha256: String::new(),
+        row_sha256: Sha256::default(),
     }
     .sealed()
 }

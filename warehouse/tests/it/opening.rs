@@ -71,7 +71,7 @@ async fn a_newer_schema_is_refused() {
     let path = dir.path().join("w.db");
     execute(&path, "insert into _sqlx_migrations values (99, 'later', '2030-01-01', true, x'00', 1)").await;
     let error = refusal(&path).await;
-    assert!(matches!(error, Error::Newer { found: 99, known: 7 }), "{error}");
+    assert!(matches!(error, Error::Newer { found: 99, known: 8 }), "{error}");
     execute(
         &path,
         "delete from _sqlx_migrations where version = 99; update _sqlx_migrations set checksum = x'00'",
@@ -191,7 +191,7 @@ async fn what_an_older_version_published_is_kept() {
             format!("insert into _sqlx_migrations values ({no}, 'm', '2026-01-01', true, x'{sum}', 1);")
         })
         .collect();
-    let rows: String = [(1, "a", 0, "null", "'p2a'"), (1, "b", 0, "'injured_out'", "null"), (2, "a", 1, "null", "null")]
+    let rows: String = [(1, "a", 0, "null", "'00000000-0000-5000-8000-00000000002a'"), (1, "b", 0, "'injured_out'", "null"), (2, "a", 1, "null", "null")]
         .map(|(generation, player, active, reason, heir)| {
             format!(
                 "insert into predictions (prediction_id, batch_id, generation, sport, game_date, game_id, player_lookup, market, \
@@ -199,7 +199,8 @@ async fn what_an_older_version_published_is_kept() {
                  line_source_api, book, was_line_fallback, over_price, under_price, line_snapshot_at, \
                  line_minutes_before_game, no_vig_over, line_margin, recommendation, feature_quality_score, \
                  default_feature_count, in_sample, as_of, predicted_at, row_sha256, is_active, invalidation_reason, \
-                 invalidated_at, superseded_by, superseded_at, created_at) values ('p{generation}{player}', 'b{generation}', \
+                 invalidated_at, superseded_by, superseded_at, created_at) values \
+                 ('00000000-0000-5000-8000-0000000000{generation}{player}', 'b{generation}', \
                  {generation}, 'nba', '2026-01-23', '20260123_BOS_NYK', '{player}', 'points', 's', 'OVERNIGHT', 'm', 'i', 21.5, 41, \
                  'ACTUAL_PROP', 'odds_api', 'fanduel', 0, '-110', '-110', 't', 30, 0.5, 1.0, 'OVER', 90, 0, 0, 't', 't', \
                  '{sha}', {active}, {reason}, iif({reason} is null, null, 't2'), {heir}, iif({heir} is null, null, 't2'), 't1');",
@@ -229,7 +230,7 @@ async fn what_an_older_version_published_is_kept() {
     assert_eq!(
         found,
         [
-            "1 a 0  p2a t2 20.5 fanduel 21.5",
+            "1 a 0  00000000-0000-5000-8000-00000000002a t2 20.5 fanduel 21.5",
             "1 b 0 injured_out   20.5 fanduel 21.5",
             "2 a 1    20.5 fanduel 21.5",
         ]

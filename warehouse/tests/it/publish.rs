@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use proto::verdict::{Health, HealthLevel, VerdictReason};
-use proto::{BatchId, Code, EndState, GameStatus, Market, RunMode, Slate};
+use proto::{BatchId, Code, EndState, GameStatus, Market, RunMode, Sha256, Slate};
 use protocol::CloseReason;
 use warehouse::{Error, IngestBatch, PredictionFilter, PublishRequest, Staying, Warehouse};
 
@@ -38,8 +38,8 @@ pub(crate) async fn a_first_publication_shows_its_rows(warehouse: Warehouse) {
     assert_eq!(receipt.by_line_source, [("ACTUAL_PROP".to_owned(), 4)].into());
     assert_eq!(receipt.by_market, [("points".to_owned(), 4)].into());
     assert_eq!((receipt.health.as_ref(), receipt.decided_at), (Some(&health), at(NOON)));
-    let hashes: Vec<String> = request.rows.iter().map(|row| row.row_sha256.clone()).collect();
-    assert_eq!(receipt.rows_sha256, proto::codec::sha256_of_sorted(hashes));
+    let hashes = request.rows.iter().map(|row| row.row_sha256).collect();
+    assert_eq!(receipt.rows_sha256, Sha256::of_all(hashes).to_string());
     assert_eq!(receipt.slate_sha256, receipt.rows_sha256);
     assert_eq!(warehouse.verdict(&batch_id(1)).await.unwrap(), Some((end.verdict, end.receipt)));
     assert_eq!(warehouse.published_generation(slate()).await.unwrap(), 1);
@@ -116,7 +116,7 @@ pub(crate) async fn incident_22_old_rows_leave_when_new_ones_come(warehouse: War
     // Refused in its middle by the schema, nothing of it happened.
     register(&warehouse, 2).await;
     let mut wrong = request(2, &[("a", G1, Code::Predicted, 22.0), ("b", G2, Code::Predicted, 22.0)]);
-    wrong.rows[3].row_sha256 = "short".to_owned();
+    wrong.rows[3].line_margin += 1.0;
     let error = warehouse.publish(&wrong).await.unwrap_err();
     assert!(error.certainly_not_applied() && error.is_refused_by_constraint(), "{error}");
     assert_eq!(active(&warehouse).await, ["a alpha 25", "a beta 25", "b alpha 15", "b beta 15"]);

@@ -18,7 +18,9 @@ use jiff::Timestamp;
 use models::{FeatureMatrix, Model, NoPrediction};
 use proto::codec::{CodecError, decode_job};
 use proto::features::FeatureContract;
-use proto::{Basis, Code, CodeNote, Feature, FeatureSource, Job, Market, PredictionRow, SystemId};
+use proto::{
+    Basis, Code, CodeNote, Feature, FeatureSource, Job, Market, ParseError, PredictionRow, Sha256, SystemId,
+};
 use protocol::ops::ClaimedJob;
 use protocol::worker::JobResult;
 use rules::gate::{Gate, Prepared, before_predict, finish};
@@ -142,22 +144,33 @@ fn ask(rulebook: &Rulebook, entry: &Entry, running: &mut [Running]) {
     if asked.is_empty() {
         return;
     }
-    match model.predict(&matrix, &lines) {
-        Ok(values) => {
+    match identified(model, &matrix, &lines) {
+        Ok((sha256, values)) => {
             for (job, value) in asked.into_iter().zip(values) {
                 let answer = value
                     .map_err(|refusal| refused(model, refusal))
-                    .and_then(|predicted| written(rulebook, model, job, predicted));
+                    .and_then(|predicted| written(rulebook, model, sha256, job, predicted));
                 job.answers.push((pin.system_id.clone(), pin.market.clone(), answer));
             }
         }
-        Err(error) => {
+        Err(why) => {
             for job in asked {
-                let note = row_note(model, Code::Model, error.to_string());
+                let note = row_note(model, Code::Model, why.clone());
                 job.answers.push((pin.system_id.clone(), pin.market.clone(), Err(note)));
             }
         }
     }
+}
+
+/// What a model answers, and the hash under which it does; or why there is no answer.
+fn identified(
+    model: &Model,
+    matrix: &FeatureMatrix,
+    lines: &[Option<f64>],
+) -> Result<(Sha256, Vec<Result<f64, NoPrediction>>), String> {
+    let sha256 = model.pin.sha256.parse().map_err(|error: ParseError| error.to_string())?;
+    let values = model.predict(matrix, lines).map_err(|error| error.to_string())?;
+    Ok((sha256, values))
 }
 
 /// What a model sees of a feature: its own value, or NaN. A default never enters (incidents 71 and 75); where a required
@@ -175,6 +188,7 @@ fn is_own(feature: &Feature) -> bool {
 fn written(
     rulebook: &Rulebook,
     model: &Model,
+    model_sha256: Sha256,
     running: &Running,
     predicted: f64,
 ) -> Result<PredictionRow, CodeNote> {
@@ -188,7 +202,7 @@ fn written(
         job: &running.job.id,
         system_id: &pin.system_id,
         market: &pin.market,
-        model_sha256: &pin.sha256,
+        model_sha256,
         predicted,
         basis,
         over_probability: model.card.calibration.as_ref().and_then(|calibration| {

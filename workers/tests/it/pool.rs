@@ -115,7 +115,7 @@ fn an_open_batch_keeps_its_models_across_a_reload() {
             for staged in bench.store.staged(batch, 0, 500).await.unwrap() {
                 let rows = decode_outcome(&staged.done.body).unwrap().rows;
                 assert_eq!(rows[0].predicted_value, value);
-                let is_old = rows[..3].iter().all(|row| pinned.contains(&row.model_sha256));
+                let is_old = rows[..3].iter().all(|row| pinned.contains(&row.model_sha256.to_string()));
                 assert_eq!(is_old, batch == &old);
             }
         }

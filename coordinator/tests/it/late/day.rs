@@ -272,7 +272,7 @@ pub(crate) async fn active(instance: &Instance, day: &Day) -> BTreeMap<String, B
     for row in instance.context.warehouse.active_rows(slate).await.unwrap() {
         rows.entry(row.key.player.to_string())
             .or_default()
-            .insert((row.batch_id.to_string(), row.row_sha256));
+            .insert((row.batch_id.to_string(), row.row_sha256.to_string()));
     }
     rows
 }
