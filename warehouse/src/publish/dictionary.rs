@@ -89,3 +89,27 @@ fn listed(names: &BTreeSet<&impl Display>) -> String {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     serde_json::to_string(&names).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)] // a test may stop at the first surprise
+    use super::*;
+    use crate::sqlite::open::open;
+
+    #[tokio::test]
+    async fn a_name_has_one_number_whoever_asks() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir.path().join("w.db")).await.unwrap();
+        let mut conn = store.writer().await.unwrap();
+        let [alpha, beta, gamma] = ["alpha", "beta", "gamma"].map(|name| name.parse::<SystemId>().unwrap());
+        let mut first = Dictionary::of_systems();
+        first.learn(&mut conn, &[&beta].into()).await.unwrap();
+        first.learn(&mut conn, &[&alpha, &beta].into()).await.unwrap();
+        assert_eq!(first.unknown([&alpha, &gamma].into_iter()), [&gamma].into());
+        let mut second = Dictionary::of_systems();
+        second.learn(&mut conn, &[&alpha, &beta, &gamma].into()).await.unwrap();
+        let numbers = [&alpha, &beta, &gamma].map(|name| second.number_of(name).unwrap());
+        assert_eq!([&alpha, &beta].map(|name| first.number_of(name)), [Some(numbers[0]), Some(numbers[1])]);
+        assert!(numbers[1] < numbers[0] && numbers[0] < numbers[2], "in the order in which they are met");
+    }
+}
