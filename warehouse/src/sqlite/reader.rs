@@ -82,8 +82,7 @@ impl<'r> Reader<'r> {
 
     /// So many bytes.
     pub(crate) fn bytes<const N: usize>(&mut self) -> Result<[u8; N]> {
-        let bytes: &[u8] = self.required()?;
-        bytes.try_into().map_err(|_| self.corrupt(format_args!("{} bytes instead of {N}", bytes.len())))
+        self.opt_bytes()?.ok_or_else(|| self.corrupt("is null"))
     }
 
     /// As many bytes as there are; none for no value.
@@ -92,13 +91,9 @@ impl<'r> Reader<'r> {
     }
 
     pub(crate) fn opt_bytes<const N: usize>(&mut self) -> Result<Option<[u8; N]>> {
-        match self.raw::<&[u8]>()? {
-            Some(bytes) => match bytes.try_into() {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(_) => Err(self.corrupt(format_args!("{} bytes instead of {N}", bytes.len()))),
-            },
-            None => Ok(None),
-        }
+        let Some(bytes) = self.raw::<&[u8]>()? else { return Ok(None) };
+        let sized = bytes.try_into().map(Some);
+        sized.map_err(|_| self.corrupt(format_args!("{} bytes instead of {N}", bytes.len())))
     }
 
     pub(crate) fn date(&mut self) -> Result<Date> {
