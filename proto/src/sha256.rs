@@ -1,6 +1,6 @@
 //! A sha256 as a value: thirty-two bytes in memory, in records and in tables, lower-case hexadecimal wherever people read.
 //!
-//! A slate's rows carry two of them each; as texts they were a quarter of what a row takes on disk.
+//! A slate's rows carry two of them each; as texts they take twice the bytes, an allocation each, and a conversion at every step.
 
 use std::fmt;
 use std::str::FromStr;

@@ -105,7 +105,7 @@ pub(crate) fn judge(
     rules::findings::health(&facts)
 }
 
-/// Each active key once: what stays, and what has arrived beside it. Of a game that had begun nothing has.
+/// Each key once: what stays, as the rows of a game that had begun do, and what came for other keys.
 fn active_rows(ended: &[EndedJob], staying: Staying) -> Vec<RowFacts> {
     let kept: BTreeSet<RowKey> = staying.rows.iter().map(|row| row.key.clone()).collect();
     let mut rows: Vec<RowFacts> = staying.rows.into_iter().map(stays).collect();

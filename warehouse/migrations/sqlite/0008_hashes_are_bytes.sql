@@ -1,4 +1,4 @@
--- Hashes and ids of rows are bytes; as texts they were a quarter of what a row takes. The view shows them as people know them.
+-- Hashes and ids of rows are bytes; as texts they took twice as many. The view shows them as people know them.
 DROP VIEW predictions;
 DROP VIEW prediction_fates;
 DROP TRIGGER inactive_has_a_reason;
