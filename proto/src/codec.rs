@@ -70,12 +70,6 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
     Sha256::of(bytes).to_string()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    push_hex(&mut text, bytes);
-    text
-}
-
 /// Appends bytes in lower-case hexadecimal. Hashes and feature values are written by the ten thousand, so without a formatter
 /// and a piece at a time.
 pub fn push_hex(text: &mut String, bytes: &[u8]) {
@@ -107,8 +101,8 @@ impl SharedBeginning {
         Self(sha2::Sha256::new_with_prefix(text))
     }
 
-    /// The hash of the beginning and `rest`, in lower-case hexadecimal.
-    pub fn sha256_hex(&self, rest: &str) -> String {
-        hex(&self.0.clone().chain_update(rest).finalize())
+    /// The hash of the beginning and `rest`.
+    pub fn with(&self, rest: &str) -> Sha256 {
+        Sha256::from_bytes(self.0.clone().chain_update(rest).finalize().into())
     }
 }

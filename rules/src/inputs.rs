@@ -40,7 +40,7 @@ impl<'a> Fingerprints<'a> {
 
     /// The fingerprint of a job's inputs, hexadecimal; `inputs_sha256` of the job itself is not looked at.
     pub fn of(&self, job: &Job) -> String {
-        self.shared.sha256_hex(&self.own_text(job))
+        self.shared.with(&self.own_text(job)).to_string()
     }
 
     /// One line for each fact of a job, sets sorted.

@@ -109,6 +109,7 @@ conformance! {
         two_active_rows_of_a_key_are_refused,
         a_line_off_the_grid_is_refused,
         a_failed_run_without_an_error_is_refused,
+        hashes_and_ids_have_their_length,
         a_row_cannot_be_set_aside_without_a_reason,
     }
     statements {

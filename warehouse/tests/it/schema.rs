@@ -96,6 +96,14 @@ pub(crate) async fn a_failed_run_without_an_error_is_refused(warehouse: Warehous
     assert!(error.contains("failed_run_has_an_error"), "{error}");
 }
 
+pub(crate) async fn hashes_and_ids_have_their_length(warehouse: Warehouse) {
+    run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
+    for column in ["row_sha256", "prediction_id"] {
+        let error = refusal(&warehouse, &format!("update published_predictions set {column} = x'00'")).await;
+        assert!(error.contains(&format!("length({column})")), "{column}: {error}");
+    }
+}
+
 pub(crate) async fn a_row_cannot_be_set_aside_without_a_reason(warehouse: Warehouse) {
     run(&warehouse, 1, &[("a", G1, Code::Predicted, 25.0)]).await;
     for (statement, why) in [
